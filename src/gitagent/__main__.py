@@ -1,0 +1,5 @@
+"""`python -m gitagent`."""
+
+from gitagent.cli.main import main
+
+raise SystemExit(main())

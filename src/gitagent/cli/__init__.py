@@ -1,0 +1,1 @@
+"""The command line: parse, build, call, report. `session` alone reads the surroundings."""

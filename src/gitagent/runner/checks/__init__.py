@@ -1,0 +1,1 @@
+"""Checks: the guard and the commands, one kind of thing with one kind of result."""
