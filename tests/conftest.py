@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support.story import Person, Repo
+
+pytest_plugins = ["support.figures", "support.no_skip"]
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -33,3 +37,15 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text + "\n" == file.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    """Return somebody with a home folder of their own."""
+    return Person(tmp_path / "home")
+
+
+@pytest.fixture
+def repo(tmp_path: Path, person: Person) -> Repo:
+    """Return a new repository, without a commit yet."""
+    return Repo.create(tmp_path / "repo", person)

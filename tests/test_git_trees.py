@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import pygit2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.plain import NAMES, Odd, Plain, trees_of
 
 from gitagent.core.errors import ExternalError
 from gitagent.git import trees
+from support.plain import NAMES, Odd, Plain, trees_of
 
 SLOW = settings(
     max_examples=40,
@@ -65,7 +67,7 @@ def test_an_edit_gives_the_tree_that_git_makes_of_the_edited_files(
     assert str(trees.edit(plain.raw, old, {**wanted, **removed})) == new
 
 
-def _related(path: bytes, paths: dict[bytes, object]) -> bool:
+def _related(path: bytes, paths: Mapping[bytes, object]) -> bool:
     whole = path + b"/"
     return any(whole.startswith(p + b"/") or (p + b"/").startswith(whole) for p in paths)
 
@@ -90,9 +92,13 @@ def test_one_edit_among_many_shards_reads_only_the_trees_on_its_way(
     paths = {b"tasks/%03x/t%d" % (n % 1024, n): (trees.BLOB, blob) for n in range(4096)}
     tree = trees.edit(plain.raw, None, paths)
     read: list[object] = []
-    whole = trees.entries
-    monkeypatch.setattr(trees, "entries", lambda repo, oid: read.append(oid) or whole(repo, oid))
+    entries = trees.entries
 
+    def counted(repo: pygit2.Repository, oid: trees.Id) -> dict[bytes, trees.Entry]:
+        read.append(oid)
+        return entries(repo, oid)
+
+    monkeypatch.setattr(trees, "entries", counted)
     trees.edit(plain.raw, tree, {b"tasks/007/new": (trees.BLOB, blob)})
 
     assert len(read) == 3

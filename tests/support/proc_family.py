@@ -15,8 +15,8 @@ FOLDER, KIND = sys.argv[1:]
 def sign_in() -> None:
     """Write a file named like the pid, whole as soon as it is there."""
     name = os.path.join(FOLDER, str(os.getpid()))
-    with open(name + ".new", "w") as file:
-        file.write(open("/proc/self/stat").read().rpartition(")")[2].split()[19])
+    with open("/proc/self/stat") as stat, open(name + ".new", "w") as file:
+        file.write(stat.read().rpartition(")")[2].split()[19])
     os.rename(name + ".new", name)
 
 
@@ -115,8 +115,19 @@ def many() -> None:
     wait()
 
 
+def relay() -> None:
+    """A process that runs away: it lives on in its child, over and over."""
+    if not child():
+        wait()
+    while True:
+        sign_in()
+        if not child():
+            os._exit(0)
+
+
 def kills_its_guard() -> None:
-    child()
+    if child():
+        wait()
     sign_in()
     os.kill(os.getppid(), signal.SIGKILL)
     signal.pause()

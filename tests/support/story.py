@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,7 @@ class Person:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.variables: dict[str, str] = {}
         home.mkdir(parents=True, exist_ok=True)
         (home / ".gitconfig").write_text(GITCONFIG)
 
@@ -56,6 +59,7 @@ class Person:
             "PYTHONWARNINGS": "error",
             "GIT_CONFIG_NOSYSTEM": "1",
             "TMPDIR": str(self.home),
+            **self.variables,
             **more,
         }
 
@@ -91,6 +95,12 @@ class Repo:
         repo.git("init", "-q", *options)
         return repo
 
+    def given(self, variables: Mapping[str, str]) -> Repo:
+        """Return the same repository for the same person with more environment variables."""
+        person = copy.copy(self.person)
+        person.variables = {**person.variables, **variables}
+        return Repo(self.path, person)
+
     def git(self, *arguments: str, code: int = 0) -> str:
         """Run `git` and return what it printed, without the last newline."""
         said = self.person.run("git", *arguments, cwd=self.path)
@@ -118,16 +128,14 @@ class Repo:
             self.write(path, text)
         return self.commit(message)
 
-    def call(
-        self, *arguments: str, stdin: bytes = b"", timeout: float = 120, **more: str
-    ) -> Said:
+    def call(self, *arguments: str, stdin: bytes = b"", timeout: float = 120, **more: str) -> Said:
         """Run `gitagent`, whatever comes of it."""
         argv = (PYTHON, "-m", "gitagent", *arguments)
         return self.person.run(*argv, cwd=self.path, stdin=stdin, timeout=timeout, **more)
 
-    def gitagent(self, *arguments: str, code: int = 0, **more: str) -> str:
+    def gitagent(self, *arguments: str, code: int = 0) -> str:
         """Run `gitagent`, expect an exit code, and return its standard output, stripped."""
-        said = self.call(*arguments, **more)
+        said = self.call(*arguments)
         assert said.code == code, f"gitagent {arguments}: {said.code}\n{said.out}{said.err}"
         return said.out.strip()
 

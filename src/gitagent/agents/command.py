@@ -8,6 +8,7 @@ that `GITAGENT_REPLY_FILE` names.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from gitagent import proc
@@ -35,7 +36,7 @@ class CommandAgent:
         command = self._command or "false"
         prompt_file = request.scratch / "prompt.md"
         reply_file = request.scratch / "reply.json"
-        prompt_file.write_text(request.prompt, encoding="utf-8")
+        _write_new(prompt_file, request.prompt)
         reply_file.unlink(missing_ok=True)
         done = proc.run(
             proc.shell(command),
@@ -51,6 +52,13 @@ class CommandAgent:
         if error is not None:
             return AgentReply(usage=usage, error=error)
         return _reply(request, reply_file, usage)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet: what an earlier process left is not followed."""
+    path.unlink(missing_ok=True)
+    with path.open("x", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 def _variables(request: AgentRequest, prompt_file: Path, reply_file: Path) -> dict[str, str]:
@@ -81,7 +89,8 @@ def _reply(request: AgentRequest, reply_file: Path, usage: Usage) -> AgentReply:
     if request.schema is None:
         return AgentReply(usage=usage)
     try:
-        with reply_file.open("rb") as stream:
+        # The agent wrote it: a link would make us read a file of somebody else's.
+        with os.fdopen(os.open(reply_file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
             structured = json.loads(stream.read(_REPLY_LIMIT))
     except (OSError, ValueError) as error:
         message = f"the answer in `{reply_file.name}` cannot be read: {error}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitagent.cli.editor import edit_text
 from gitagent.cli.options import add_integrate
 from gitagent.cli.reading import read_queue
 from gitagent.cli.session import Session
 from gitagent.core.checks import CheckSpec
-from gitagent.core.errors import UsageError
+from gitagent.core.errors import BadInput, UsageError
 from gitagent.core.task import DEFAULT_PRIORITY, LOWEST_PRIORITY, Integrate, Task
-from gitagent.store.queue import Queue
+
+if TYPE_CHECKING:
+    from gitagent.store.queue import Queue
 
 _NONE = "none"
 
@@ -30,7 +34,7 @@ def configure_add(parser: argparse.ArgumentParser) -> None:
                         help="a task that needs this one; may be repeated")  # fmt: skip
     add_fields(parser)
     parser.add_argument("--source", metavar="URL",
-                        help="where it comes from; a second task from there is not added")  # fmt: skip
+                        help="where it comes from; nothing is added twice")  # fmt: skip
 
 
 def add_fields(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +86,7 @@ def _verify(commands: list[str]) -> dict[str, object]:
 
 def add_command(session: Session, arguments: argparse.Namespace) -> int:
     """Add a task and print its id; a task from the same source is printed instead."""
-    from gitagent.store import taskfile, tasks
+    from gitagent.store import tasks
 
     project = session.project
     queue = read_queue(session)
@@ -101,13 +105,27 @@ def add_command(session: Session, arguments: argparse.Namespace) -> int:
         source=arguments.source,
         **fields_of(arguments),  # type: ignore[arg-type]  # checked by argparse
     )
-    taskfile.parse(taskfile.render(task), id="new00", path="the new task")
+    writable(replace(task, id="00000"))
     blocks = [queue.find(each).id for each in arguments.blocks]
     added = tasks.add(
         project.branch, task, author=project.author, when=project.now(), blocks=blocks
     )
     session.data(added.id)
     return 0
+
+
+def writable(task: Task) -> Task:
+    """Return `task`; raises `UsageError` when no file could say it.
+
+    The line of a file that nobody has seen would help nobody.
+    """
+    from gitagent.store import taskfile
+
+    try:
+        taskfile.render(task)
+    except BadInput as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    return task
 
 
 def _from_source(queue: Queue, source: str | None) -> Task | None:

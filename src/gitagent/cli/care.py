@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from gitagent.cli.options import add_json
 from gitagent.cli.session import Session
-from gitagent.core.errors import BadInput, Refused
-from gitagent.runner.project import CONFIG
-from gitagent.store.queue import Queue
+from gitagent.config import FILE
+from gitagent.core.errors import BadInput, Refused, UsageError
+
+if TYPE_CHECKING:
+    from gitagent.store.queue import Queue
 
 _BROKEN = 2
 
@@ -25,7 +28,13 @@ def lint_command(session: Session, arguments: argparse.Namespace) -> int:
     if queue.commit is None:
         message = "this repository has no queue yet"
         raise Refused(message, hint="run `gitagent init`")
-    rows = [*_broken_files(queue), *_edges(queue), *_unknown_keys(session), *_config(session)]
+    rows = [
+        *_broken_files(queue),
+        *_edges(queue),
+        *_cycles(queue),
+        *_unknown_keys(session),
+        *_config(session),
+    ]
     if arguments.json:
         session.json(rows)
     else:
@@ -55,10 +64,13 @@ def _edges(queue: Queue) -> Iterable[dict[str, object]]:
             if needed not in graph.tasks and needed not in graph.broken:
                 message = f"`blocked_by` names `{needed}`, and there is no such task"
                 yield _row("error", task_path(task.id), None, message)
-        cycle = graph.cycle(task.id, task.blocked_by)
-        if cycle is not None and task.id == min(cycle):
-            message = f"these need each other: {' -> '.join(cycle)}"
-            yield _row("error", task_path(task.id), None, message)
+
+
+def _cycles(queue: Queue) -> Iterable[dict[str, object]]:
+    from gitagent.store.layout import task_path
+
+    for task, words in sorted(queue.graph.cycles.items()):
+        yield _row("error", task_path(task), None, f"is {words}")
 
 
 def _unknown_keys(session: Session) -> Iterable[dict[str, object]]:
@@ -83,10 +95,10 @@ def _config(session: Session) -> Iterable[dict[str, object]]:
     project = session.project
     try:
         project.base()
-    except BadInput as error:
-        yield _row("error", error.file or CONFIG, error.line, f"{error.message} (on the base)")
+    except UsageError as error:
+        yield _row("error", error.file or FILE, error.line, f"{error.message} (on the base)")
     for checkout in project.repository.checkouts():
-        path = checkout.path / CONFIG
+        path = checkout.path / FILE
         if checkout.git_dir == project.repository.here and path.is_file():
             try:
                 parse(path.read_bytes(), file=str(path))

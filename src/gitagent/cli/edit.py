@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from gitagent.cli.add import add_fields, fields_of
+from gitagent.cli.add import add_fields, fields_of, writable
 from gitagent.cli.editor import edit_text, keep
 from gitagent.cli.options import add_task
 from gitagent.cli.reading import read_queue
@@ -13,7 +14,9 @@ from gitagent.cli.session import Session
 from gitagent.core.errors import UsageError
 from gitagent.core.lifecycle import Cancelled, Closed, Reopened, TaskEvent, transition
 from gitagent.core.task import Task
-from gitagent.store.queue import Queue
+
+if TYPE_CHECKING:
+    from gitagent.store.queue import Queue
 
 _STATUS: dict[str, TaskEvent] = {"open": Reopened(), "done": Closed(), "cancelled": Cancelled()}
 
@@ -37,9 +40,7 @@ def edit_command(session: Session, arguments: argparse.Namespace) -> int:
         return 0
     try:
         new = after.encode(errors="surrogateescape")
-        tasks.replace_file(
-            project.branch, task, new, author=project.author, when=project.now()
-        )
+        tasks.replace_file(project.branch, task, new, author=project.author, when=project.now())
     except UsageError as error:
         kept = keep(after, f"{task}.md")
         error.hint = f"nothing was changed; your text is in {kept}"
@@ -72,7 +73,7 @@ def configure_update(parser: argparse.ArgumentParser) -> None:
 
 def update_command(session: Session, arguments: argparse.Namespace) -> int:
     """Change a task and print its id."""
-    from gitagent.store import taskfile, tasks
+    from gitagent.store import tasks
 
     project = session.project
     queue = read_queue(session)
@@ -87,10 +88,7 @@ def update_command(session: Session, arguments: argparse.Namespace) -> int:
         after = _title(after, arguments.title)
         after = _edges(after, needs, not_needs)
         after = _labels(after, arguments.label or [], arguments.not_label)
-        if arguments.status is not None:
-            after = transition(after, _STATUS[arguments.status])
-        taskfile.parse(taskfile.render(after), id=after.id, path=f"task {after.id}")
-        return after
+        return writable(_status(after, arguments.status))
 
     after = tasks.update(
         project.branch, task.id, change, author=project.author, when=project.now(), blocks=blocks
@@ -103,6 +101,16 @@ def _known(queue: Queue, task: Task, start: str) -> str:
     """Return a dependency by the start of its id; it may be one that does not exist any more."""
     matches = [each for each in task.blocked_by if each.startswith(start)]
     return matches[0] if len(matches) == 1 else queue.find(start).id
+
+
+def _status(task: Task, status: str | None) -> Task:
+    if status is None or task.status == status:
+        return task
+    after = transition(task, _STATUS[status])
+    if after == task:
+        message = f"{task.id} is {task.status}; it cannot become {status}"
+        raise UsageError(message, hint=f"run `gitagent update {task.id} --status open` first")
+    return after
 
 
 def _title(task: Task, title: str | None) -> Task:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import platform
 import tempfile
 import traceback
@@ -11,7 +13,13 @@ from pathlib import Path
 
 from gitagent import __version__
 from gitagent.cli.session import Session
-from gitagent.core.errors import GitagentError
+from gitagent.core.errors import ExternalError, GitagentError
+
+BUG = 3
+_MACHINE = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+)
+"""What a full or read-only disk and missing rights look like: no bug, and no traceback."""
 
 
 def report_error(session: Session, error: GitagentError, *, as_json: bool) -> int:
@@ -28,12 +36,41 @@ def report_error(session: Session, error: GitagentError, *, as_json: bool) -> in
             "hint": error.hint,
         }
         session.data(json.dumps({"error": value}))
-    session.flush()
+    settle(session)
     return error.exit_code
 
 
-def report_bug(session: Session, error: Exception, words: Sequence[str]) -> None:
-    """Write the traceback to a file of its own and print where it is."""
+def report_unexpected(session: Session, error: Exception, words: Sequence[str]) -> int:
+    """Say what the machine refused, or that this is a bug, and return the exit code."""
+    settle(session)
+    if isinstance(error, OSError) and _is_the_machines(error):
+        return report_error(session, ExternalError(str(error)), as_json="--json" in words)
+    session.say(f"error: this is a bug in gitagent: {type(error).__name__}: {error}")
+    try:
+        kept = _keep_traceback(error, words)
+    except OSError as full:
+        session.say(f"hint: the traceback could not be written: {full}")
+    else:
+        session.say(f"hint: the traceback is in {kept}; please report it")
+    return BUG
+
+
+def settle(session: Session) -> None:
+    """Write out what is buffered; what cannot be written is given up."""
+    try:
+        session.flush()
+    except OSError:
+        session.drop_output()
+
+
+def _is_the_machines(error: OSError) -> bool:
+    """Say whether disk or rights are to blame; libgit2's errors have their words only."""
+    text = str(error)
+    words = [os.strerror(code) for code in _MACHINE] + ["No usable temporary directory"]
+    return error.errno in _MACHINE or any(word in text for word in words)
+
+
+def _keep_traceback(error: Exception, words: Sequence[str]) -> Path:
     lines = [
         f"gitagent {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"command: {' '.join(words[:1])}",  # arguments may hold secrets
@@ -44,5 +81,4 @@ def report_bug(session: Session, error: Exception, words: Sequence[str]) -> None
         "w", prefix="gitagent-bug-", suffix=".txt", delete=False, errors="backslashreplace"
     ) as stream:
         stream.write("\n".join(lines))
-    session.say(f"error: this is a bug in gitagent: {type(error).__name__}: {error}")
-    session.say(f"hint: the traceback is in {Path(stream.name)}; please report it")
+    return Path(stream.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from gitagent.cli.options import add_json, add_task
 from gitagent.cli.reading import read_queue
@@ -10,7 +11,9 @@ from gitagent.cli.session import Session
 from gitagent.core.events import Entry
 from gitagent.core.graph import Readiness
 from gitagent.core.task import Status
-from gitagent.store.queue import Queue
+
+if TYPE_CHECKING:
+    from gitagent.store.queue import Queue
 
 
 def configure_status(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,7 @@ def status_command(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.views.status import status_page
 
     queue = read_queue(session)
-    value = _status(session, queue)
+    value = _status(queue)
     if arguments.json:
         session.json(value)
     else:
@@ -31,7 +34,7 @@ def status_command(session: Session, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _status(session: Session, queue: Queue) -> dict[str, list[dict[str, object]]]:
+def _status(queue: Queue) -> dict[str, list[dict[str, object]]]:
     from gitagent.runner.select import dead_claims
 
     dead = dead_claims(queue)

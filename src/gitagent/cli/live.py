@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from gitagent.cli.session import Session
 from gitagent.core.events import (
@@ -11,6 +11,7 @@ from gitagent.core.events import (
     AttemptStarted,
     CheckStarted,
     Claimed,
+    Ended,
     Entry,
     Event,
     Integrated,
@@ -35,7 +36,7 @@ class Live:
         from gitagent.views.event import event_line
 
         line = event_line(entry.event, verbose=False, colour=self._session.colour_err)
-        if line is not None:
+        if line is not None and not isinstance(entry.event, Ended):  # the summary says it
             self._print(line)
         step = _step(entry.event)
         if step is not None:
@@ -44,8 +45,9 @@ class Live:
             self._task = entry.event.task
         self._refresh()
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Self:
         """Open the live line where there is a terminal."""
+        self._task = ""
         if self._session.err_is_terminal and self._session.environment.get("TERM") != "dumb":
             self._open()
         return self

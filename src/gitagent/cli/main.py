@@ -10,12 +10,11 @@ from typing import NoReturn
 
 from gitagent import __version__
 from gitagent.cli.commands import BY_NAME, Command, grouped_help
-from gitagent.cli.failure import report_bug, report_error
+from gitagent.cli.failure import report_error, report_unexpected, settle
 from gitagent.cli.session import Session
 from gitagent.core.errors import GitagentError, UsageError
 
 INTERRUPTED = 130
-BUG = 3
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(session, words)
     except GitagentError as error:
         return report_error(session, error, as_json="--json" in words)
+    except SystemExit as done:  # argparse's, after `--help` and `--version`
+        settle(session)
+        return 0 if done.code is None else int(done.code)
     except KeyboardInterrupt:
         session.say("interrupted")
         return INTERRUPTED
@@ -41,8 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         session.drop_output()
         return 0
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes words
-        report_bug(session, error, words)
-        return BUG
+        return report_unexpected(session, error, words)
 
 
 def _dispatch(session: Session, words: list[str]) -> int:

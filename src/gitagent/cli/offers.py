@@ -10,7 +10,6 @@ from gitagent.cli.session import Session
 from gitagent.core.checks import CheckResult
 from gitagent.core.errors import Refused, UsageError
 from gitagent.core.events import Checked
-from gitagent.runner import offers
 
 
 def configure_diff(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +22,8 @@ def configure_diff(parser: argparse.ArgumentParser) -> None:
 
 def diff_command(session: Session, arguments: argparse.Namespace) -> int:
     """Print what the last run of a task changed, as a patch."""
+    from gitagent.runner import offers
+
     project = session.project
     queue = read_queue(session)
     task = queue.find(arguments.task)
@@ -60,6 +61,8 @@ def configure_accept(parser: argparse.ArgumentParser) -> None:
 
 def accept_command(session: Session, arguments: argparse.Namespace) -> int:
     """Land finished work on the base, verified again if it is not the tree that was verified."""
+    from gitagent.runner import offers
+
     project = session.project
     found = offers.offer(project, read_queue(session), arguments.task)
     if arguments.dry_run:
@@ -95,6 +98,8 @@ def configure_reject(parser: argparse.ArgumentParser) -> None:
 
 def reject_command(session: Session, arguments: argparse.Namespace) -> int:
     """Send finished work back with a reason; the task is open again."""
+    from gitagent.runner import offers
+
     if not arguments.because.strip():
         message = "`--because` is empty"
         raise UsageError(message, hint="say what is wrong, so that it can be mended")
@@ -113,6 +118,8 @@ def configure_drop(parser: argparse.ArgumentParser) -> None:
 
 def drop_command(session: Session, arguments: argparse.Namespace) -> int:
     """Discard a task and its work, and say how to get both back."""
+    from gitagent.runner import offers
+
     task, found = offers.drop(session.project, read_queue(session), arguments.task)
     session.say(f"{task.id} is cancelled")
     session.say(f"to reopen it: gitagent update {task.id} --status open")

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,9 +37,12 @@ class SystemClock:
 
 @dataclass
 class Session:
-    """One call of `gitagent`: where, with what environment, and what is a terminal."""
+    """One call of `gitagent`: where, with what environment, and what is a terminal.
 
-    cwd: Path
+    `folder` is None when the folder that it was called in does not exist any more.
+    """
+
+    folder: Path | None
     environment: Mapping[str, str]
     out_is_terminal: bool
     err_is_terminal: bool
@@ -47,16 +50,25 @@ class Session:
     @classmethod
     def from_process(cls) -> Session:
         """Return the session of this process, and let odd file names be printed as they are."""
+        _open_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(encoding="utf-8", errors="surrogateescape")
         return cls(
-            cwd=_working_directory(),
+            folder=_working_directory(),
             environment=dict(os.environ),
             out_is_terminal=sys.stdout.isatty(),
             err_is_terminal=sys.stderr.isatty(),
         )
+
+    @property
+    def cwd(self) -> Path:
+        """Where the call works; raises `UsageError` when that folder is gone."""
+        if self.folder is None:
+            message = "the folder you are in does not exist any more"
+            raise UsageError(message, hint="go into another folder")
+        return self.folder
 
     @cached_property
     def clock(self) -> SystemClock:
@@ -73,16 +85,16 @@ class Session:
         return Project(repository, self.environment, self.clock, self.cache)
 
     @property
-    def cache(self) -> Path:
-        """The user's cache folder, as the XDG base directory specification says."""
+    def cache(self) -> Path | None:
+        """The user's cache folder, as the XDG base directory specification says.
+
+        None when neither XDG_CACHE_HOME nor HOME says where that is.
+        """
         named = self.environment.get("XDG_CACHE_HOME", "")
         if named.startswith("/"):
             return Path(named)
         home = self.environment.get("HOME", "")
-        if not home.startswith("/"):
-            message = "there is no home folder to put worktrees into: HOME is not set"
-            raise UsageError(message, hint="set HOME or XDG_CACHE_HOME to an absolute path")
-        return Path(home) / ".cache"
+        return Path(home) / ".cache" if home.startswith("/") else None
 
     @property
     def colour(self) -> bool:
@@ -113,8 +125,9 @@ class Session:
         """Work as if started in `directory`; raises `UsageError` when it is none."""
         if directory is None:
             return
-        self.cwd = (self.cwd / directory).resolve()
-        if not self.cwd.is_dir():
+        wanted = Path(directory)
+        self.folder = (wanted if wanted.is_absolute() else self.cwd / wanted).resolve()
+        if not self.folder.is_dir():
             message = f"`{directory}` is not a folder"
             raise UsageError(message)
 
@@ -137,10 +150,13 @@ class Session:
         sys.stdout.flush()
 
     def say(self, text: str) -> None:
-        """Say something to the person, on standard error."""
+        """Say something to the person, on standard error; a run goes on when nobody listens."""
         sys.stdout.flush()
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+        except OSError:
+            _lead_nowhere(sys.stderr.fileno())
 
     def hint(self, text: str) -> None:
         """Say what to type next."""
@@ -151,19 +167,17 @@ class Session:
         return sys.stdin.buffer.read()
 
     def flush(self) -> None:
-        """Write out what is buffered, so that a closed pipe is noticed here."""
+        """Write out what is buffered, so that a closed pipe or a full disk is noticed here."""
         sys.stdout.flush()
 
     def drop_output(self) -> None:
-        """Let nothing more be written: the reader has gone."""
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+        """Let nothing more be written: it cannot be, or the reader has gone."""
+        _lead_nowhere(sys.stdout.fileno())
 
     @contextmanager
     def interruptible(self) -> Iterator[Interrupt]:
         """Let the first Ctrl-C or SIGTERM ask for an end, and the second one insist."""
-        interrupt = Interrupt(self)
+        interrupt = Interrupt()
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, interrupt.received) for number in numbers}
         try:
@@ -176,8 +190,7 @@ class Session:
 class Interrupt:
     """Whether an end was asked for."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._asked = False
 
     def received(self, _number: int, _frame: object) -> None:
@@ -185,16 +198,33 @@ class Interrupt:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        self._session.say("stopping; once more to stop at once")
+        # Past Python's own streams: a handler may not enter one that is being written to.
+        with suppress(OSError):  # nobody may be listening
+            os.write(2, b"stopping; once more to stop at once\n")
 
     def asked(self) -> bool:
         """Say whether an end was asked for."""
         return self._asked
 
 
-def _working_directory() -> Path:
+def _working_directory() -> Path | None:
     try:
         return Path.cwd()
     except FileNotFoundError:
-        message = "the folder you are in does not exist any more"
-        raise UsageError(message, hint="go into another folder") from None
+        return None
+
+
+def _open_closed_streams() -> None:
+    """Let a closed standard stream lead nowhere, else the next file opened becomes it."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            _lead_nowhere(number)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def _lead_nowhere(number: int) -> None:
+    """Let the file descriptor `number` be /dev/null."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, number)
+    if null != number:
+        os.close(null)

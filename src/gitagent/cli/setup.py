@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitagent.cli.session import Session
+from gitagent.config import FILE
 from gitagent.core.errors import Refused
-from gitagent.runner.project import CONFIG, Project
+
+if TYPE_CHECKING:
+    from gitagent.runner.project import Project
 
 
 def configure_init(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +46,7 @@ def init_command(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _refuse_taken_name(project: Project) -> None:
-    """A branch `gitagent` is a file where git needs a folder."""
+    """Refuse while a branch `gitagent` is a file where git needs a folder."""
     if project.repository.branch_commit("gitagent") is not None:
         message = "there is a branch `gitagent`, so `gitagent/tasks` cannot be made"
         raise Refused(message, hint="rename it with `git branch -m gitagent another-name`")
@@ -55,10 +59,10 @@ def _write_config(session: Session, project: Project, base: str, command: str | 
     path = _config_path(project)
     commit = project.repository.base_commit(base)
     if path is None:
-        session.say(f"this repository has no checkout: add {CONFIG} to `{base}` yourself")
+        session.say(f"this repository has no checkout: add {FILE} to `{base}` yourself")
         return
     if path.exists() or path.is_symlink():
-        session.say(f"{CONFIG} is there already and stays as it is")
+        session.say(f"{FILE} is there already and stays as it is")
         return
     checks = detected(project, commit)
     runs = [check.run for check in checks]
@@ -76,5 +80,5 @@ def _config_path(project: Project) -> Path | None:
     here = project.repository.here
     for checkout in project.repository.checkouts():
         if checkout.git_dir == here:
-            return checkout.path / CONFIG
+            return checkout.path / FILE
     return None

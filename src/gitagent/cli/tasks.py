@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from gitagent.cli.options import add_json, add_task
 from gitagent.cli.reading import read_queue
@@ -10,7 +11,9 @@ from gitagent.cli.session import Session
 from gitagent.core.graph import Readiness
 from gitagent.core.lifecycle import CLOSED
 from gitagent.core.task import Status, Task
-from gitagent.store.queue import Queue
+
+if TYPE_CHECKING:
+    from gitagent.store.queue import Queue
 
 
 def configure_list(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gitagent.cli.live import Live
 from gitagent.cli.options import add_task, add_work
@@ -13,8 +14,10 @@ from gitagent.cli.session import Interrupt, Session
 from gitagent.core.outcome import ENDINGS, Outcome
 from gitagent.core.record import RecordJson, run_json
 from gitagent.core.task import Integrate, Status
-from gitagent.runner.next import Foreman
-from gitagent.runner.order import Order, Wishes
+
+if TYPE_CHECKING:
+    from gitagent.runner.next import Foreman
+    from gitagent.runner.order import Order
 
 INTERRUPTED = 130
 
@@ -28,10 +31,10 @@ def configure_next(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        message = f"`{text}` is not a whole number from 1 up"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def next_command(session: Session, arguments: argparse.Namespace) -> int:
@@ -90,6 +93,8 @@ def _foreman(
     session: Session, arguments: argparse.Namespace, interrupt: Interrupt
 ) -> tuple[Foreman, Live]:
     from gitagent import plugins
+    from gitagent.runner.next import Foreman
+    from gitagent.runner.order import Wishes
 
     live = Live(session)
     wishes = Wishes(
@@ -188,5 +193,3 @@ def _say_what_waits(session: Session) -> None:
 
 def _tasks(count: int) -> str:
     return "1 task waits" if count == 1 else f"{count} tasks wait"
-
-

@@ -99,20 +99,23 @@ Step: TypeAlias = Prepare | Attempt | Snapshot | Judge | Place | End | Finished
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A history, folded. `tried` are the trees of attempts that failed a check.
+    """A history, folded. `spent` is in seconds.
 
-    `refused` is what could not become part of the candidate's tree; `spent` is in seconds.
+    `feedback` is what this attempt was told. `refused` is what could not become part of the
+    candidate's tree. `results` are of this tree alone. `tried` are tree and refused, of
+    attempts that failed a check: mending what was refused leaves the tree as it was.
+    `last` is the event to go by: the last one, unless an earlier one outweighs it.
     """
 
     prepared: bool = False
     attempt: int = 0
+    feedback: Feedback | None = None
     reply: AgentReply | None = None
     candidate: Candidate | None = None
     refused: tuple[Finding, ...] = ()
     rebased: bool = False
     results: tuple[CheckResult, ...] = ()
-    verified: frozenset[str] = frozenset()
-    tried: frozenset[str] = frozenset()
+    tried: frozenset[tuple[str, tuple[Finding, ...]]] = frozenset()
     spent: float = 0.0
     last: Event | None = None
 
@@ -138,16 +141,14 @@ def _apply(state: State, event: Event) -> State:
         case AttemptStarted():
             after = _next_attempt(state, event)
         case AgentReplied():
-            spent = state.spent + event.reply.usage.seconds
+            spent = state.spent + max(event.reply.usage.seconds, 0.0)  # a NaN stays one
             after = replace(state, reply=event.reply, spent=spent)
         case Offered():
-            after = replace(
-                state, candidate=event.candidate, refused=event.refused, results=()
-            )
+            after = replace(state, candidate=event.candidate, refused=event.refused, results=())
         case Checked():
             after = _judged(state, event)
         case Rebased():
-            kept = state.results if event.candidate.tree in state.verified else ()
+            kept = state.results if _is_offered(state, event.candidate.tree) else ()
             after = replace(
                 state, candidate=event.candidate, refused=(), rebased=True, results=kept
             )
@@ -155,26 +156,41 @@ def _apply(state: State, event: Event) -> State:
             after = state
         case _:
             assert_never(event)
-    return replace(after, last=event)
+    return replace(after, last=max(event, state.last or event, key=_weight))
+
+
+def _weight(event: Event) -> int:
+    """Order what ends a run: a stop is not undone by what was under way, nor a landing by it."""
+    return {StopRequested: 1, IntegrationHeld: 1, Integrated: 2, Ended: 3}.get(type(event), 0)
 
 
 def _next_attempt(state: State, event: AttemptStarted) -> State:
-    failed = state.candidate.tree if state.candidate else None
-    tried = state.tried | {failed} if failed else state.tried
-    return replace(
-        state, attempt=event.number, reply=None, candidate=None, results=(), tried=tried
-    )
+    tried = state.tried
+    if state.candidate is not None:
+        tried = tried | {(state.candidate.tree, state.refused)}
+    fresh = State(attempt=event.number, feedback=_feedback(state), tried=tried)
+    return replace(fresh, prepared=state.prepared, spent=state.spent)
+
+
+def _feedback(state: State) -> Feedback | None:
+    """Return what the next attempt is told; what a lost or broken one was told still holds."""
+    failed = tuple(each for each in state.results if not each.ok)
+    if failed:
+        return Feedback(failed=failed)
+    if state.reply is not None and state.reply.error is not None:
+        return replace(state.feedback or Feedback(), error=state.reply.error)
+    return state.feedback
 
 
 def _judged(state: State, event: Checked) -> State:
-    results = (*state.results, event.result)
-    verified = state.verified
-    if all(result.ok for result in results):
-        verified = verified | {event.tree}
-    else:
-        verified = verified - {event.tree}
-    spent = state.spent + event.result.seconds
-    return replace(state, results=results, verified=verified, spent=spent)
+    spent = state.spent + max(event.result.seconds, 0.0)
+    if not _is_offered(state, event.tree):
+        return replace(state, spent=spent)
+    return replace(state, results=(*state.results, event.result), spent=spent)
+
+
+def _is_offered(state: State, tree: str) -> bool:
+    return state.candidate is not None and state.candidate.tree == tree
 
 
 def decide(history: Sequence[Event], policy: Policy) -> Step:
@@ -186,7 +202,7 @@ def decide(history: Sequence[Event], policy: Policy) -> Step:
         case StopRequested():
             return End(Outcome.INTERRUPTED, f"stopped by {state.last.by}")
         case Integrated():
-            return End(Outcome.SUCCEEDED, _succeeded(policy))
+            return End(Outcome.SUCCEEDED, _succeeded(state))
         case IntegrationHeld():
             return End(Outcome.NEEDS_ATTENTION, state.last.reason, state.last.waiting_for)
         case _:
@@ -197,19 +213,19 @@ def _work(state: State, policy: Policy) -> Step:
     if not state.prepared:
         return Prepare()
     if state.attempt == 0:
-        return _attempt(state, policy, None)
+        return _attempt(state, policy, 1, None)
     if state.reply is None:
-        return Attempt(state.attempt, policy.seconds - state.spent)
+        return _attempt(state, policy, state.attempt, state.feedback)
     if state.candidate is None:
         return _after_reply(state, state.reply, policy)
     return _after_snapshot(state, state.candidate, policy)
 
 
-def _attempt(state: State, policy: Policy, feedback: Feedback | None) -> Step:
+def _attempt(state: State, policy: Policy, number: int, feedback: Feedback | None) -> Step:
     left = policy.seconds - state.spent
-    if left <= 0:
+    if not left > 0:  # a NaN neither: what cannot be measured is spent
         return End(Outcome.OUT_OF_BUDGET, f"the time budget of {policy.seconds:g} s is spent")
-    return Attempt(state.attempt + 1, left, feedback)
+    return Attempt(number, left, feedback)
 
 
 def _after_reply(state: State, reply: AgentReply, policy: Policy) -> Step:
@@ -224,19 +240,17 @@ def _after_reply(state: State, reply: AgentReply, policy: Policy) -> Step:
         return End(Outcome.OUT_OF_BUDGET, error.message)
     if error.error_class == "not_found" or state.attempt >= policy.attempts:
         return End(Outcome.AGENT_FAILED, error.message)
-    return _attempt(state, policy, Feedback(error=error))
+    return _attempt(state, policy, state.attempt + 1, _feedback(state))
 
 
 def _after_snapshot(state: State, candidate: Candidate, policy: Policy) -> Step:
-    if not candidate.changed and not state.rebased:
+    if not candidate.changed and not state.rebased and not state.refused:
         if policy.integrate is Integrate.REPORT:
             return Place(candidate)
         return End(Outcome.NOTHING_CHANGED, "the agent changed no file")
-    if candidate.tree in state.tried:
+    if (candidate.tree, state.refused) in state.tried:
         reason = f"attempt {state.attempt} left the files as a failed attempt had them"
         return End(Outcome.CHECKS_FAILED, reason)
-    if candidate.tree in state.verified and len(state.results) == len(policy.checks):
-        return Place(candidate)
     return _next_check(state, candidate, policy)
 
 
@@ -245,7 +259,7 @@ def _next_check(state: State, candidate: Candidate, policy: Policy) -> Step:
     for name in policy.checks:
         if state.result(name) is None and not (failed and name == "review"):
             left = policy.seconds - state.spent
-            if left <= 0:
+            if not left > 0:
                 return End(Outcome.OUT_OF_BUDGET, f"the time budget ended before `{name}`")
             return Judge(name, candidate, left)
     return _conclude(state, candidate, policy, failed)
@@ -264,7 +278,7 @@ def _conclude(
         return End(_failure(failed), reason)
     if state.attempt >= policy.attempts:
         return End(_failure(failed), _names(failed, "failed:"))
-    return _attempt(state, policy, Feedback(failed=not_ok))
+    return _attempt(state, policy, state.attempt + 1, _feedback(state))
 
 
 def _failure(failed: Iterable[CheckResult]) -> Outcome:
@@ -276,8 +290,8 @@ def _names(results: Iterable[CheckResult], text: str) -> str:
     return f"{text} {', '.join(each.name for each in results)}"
 
 
-def _succeeded(policy: Policy) -> str:
-    commands = [name for name in policy.checks if name not in ("guard", "review")]
-    if not commands:
-        return "unverified: no command checked this work"
-    return f"verified by {', '.join(commands)}"
+def _succeeded(state: State) -> str:
+    """Say which commands ran; one whose `paths` did not change has no exit code."""
+    commands = [each for each in state.results if each.kind is CheckKind.COMMAND]
+    ran = [each for each in commands if each.exit_code is not None]
+    return _names(ran, "verified by") if ran else "unverified: no command checked this work"

@@ -77,6 +77,6 @@ class BadInput(UsageError):
 
 
 class Refused(UsageError):
-    """This repository, or the state something is in, does not allow it."""
+    """The repository, or the state something is in, does not allow it."""
 
     code = "refused"

@@ -6,7 +6,7 @@ its dependents again (DESIGN section 2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -14,6 +14,9 @@ from functools import cached_property
 from gitagent.core.claim import Running
 from gitagent.core.lifecycle import CLOSED
 from gitagent.core.task import Status, Task
+
+SPELLED_IDS = 8
+"""How many ids of a cycle are spelled out in a text; a line that a person reads."""
 
 
 class Readiness(StrEnum):
@@ -65,8 +68,21 @@ class TaskGraph:
         return self._blocks.get(task_id, ())
 
     @cached_property
-    def _cyclic(self) -> frozenset[str]:
-        return frozenset(_not_peeled({i: t.blocked_by for i, t in self.tasks.items()}))
+    def _needs(self) -> dict[str, tuple[str, ...]]:
+        return {task_id: task.blocked_by for task_id, task in self.tasks.items()}
+
+    @cached_property
+    def cycles(self) -> dict[str, str]:
+        """The tasks that need themselves, each with words for the cycle it is in."""
+        found: dict[str, str] = {}
+        for component in _components(self._needs, self._blocks):
+            inside = {each: self._within(each, component) for each in component}
+            if any(inside.values()):
+                found.update(_cycle_texts(inside))
+        return found
+
+    def _within(self, task_id: str, component: set[str]) -> tuple[str, ...]:
+        return tuple(each for each in self._needs.get(task_id, ()) if each in component)
 
     def missing(self, task: Task) -> tuple[str, ...]:
         """Return the dependencies of `task` that are not done, in its own order."""
@@ -82,7 +98,7 @@ class TaskGraph:
             return Readiness.RUNNING
         if task.status is not Status.OPEN:
             return Readiness.HELD
-        if self.missing(task) or task.id in self._cyclic:
+        if self.missing(task) or task.id in self.cycles:
             return Readiness.BLOCKED
         if task.not_before is not None and task.not_before > self.now:
             return Readiness.SCHEDULED
@@ -138,34 +154,42 @@ class TaskGraph:
                 return self._blocked(task)
 
     def _blocked(self, task: Task) -> str:
-        text = f"needs {', '.join(self.missing(task))}"
-        loop = self.cycle(task.id, task.blocked_by) if task.id in self._cyclic else None
-        return f"{text}, in a cycle: {' -> '.join(loop)}" if loop else text
+        missing, loop = self.missing(task), self.cycles.get(task.id)
+        if not missing:
+            return f"is {loop}"
+        text = f"needs {', '.join(missing)}"
+        return f"{text}, {loop}" if loop else text
 
     def reason(self, task: Task) -> str | None:
         """Return in one line why an unfinished task is not ready, with root causes."""
         text = self._text(task.id)
         if text is None or task.status in CLOSED:
             return None
-        roots = dict.fromkeys(self._root(each) for each in self._below(task.id))
+        roots = dict.fromkeys(self._roots[each] for each in self._below(task.id))
         said = [f"{root} {self._text(root) or 'is ready, and not done yet'}" for root in roots]
         return f"{text}: {'; '.join(said)}" if said else text
 
-    def _root(self, task_id: str) -> str:
-        """Return the task at the end of the first chain of causes below `task_id`."""
-        seen: dict[str, None] = {}
-        here = task_id
-        while here not in self._roots and here not in seen:
-            seen[here] = None
-            below = self._below(here)
-            here = below[0] if below else here
-        root = self._roots.get(here, here)
-        self._roots.update(dict.fromkeys(seen, root))
-        return root
-
     @cached_property
     def _roots(self) -> dict[str, str]:
-        return {}
+        """The root cause to name of each task that is not done: the most urgent one below it."""
+        below = {each: self._below(each) for each in self.tasks}
+        blocked = {each for each, needs in below.items() if needs}
+        ends = {each for needs in below.values() for each in needs} - blocked
+        roots: dict[str, str] = {}
+        for root in (*sorted(ends, key=self._urgency), *sorted(blocked & self.cycles.keys())):
+            reached = [root]
+            for here in reached:
+                if here not in roots:
+                    roots[here] = root
+                    reached += (each for each in self.blocks(here) if each in blocked)
+        return roots
+
+    def _urgency(self, task_id: str) -> tuple[int, str]:
+        """Order root causes: what nobody works on any more, what waits for people, the rest."""
+        task = self.tasks.get(task_id)
+        if task is None or task.status in (Status.FAILED, Status.CANCELLED):
+            return 0, task_id
+        return (1 if self.readiness(task) is Readiness.HELD else 2), task_id
 
     def cycle(self, task_id: str, needs: Iterable[str]) -> tuple[str, ...] | None:
         """Return the cycle that `task_id` needing `needs` would close, spelled out.
@@ -173,22 +197,9 @@ class TaskGraph:
         The first and the last id are `task_id`; None when there would be no cycle.
         """
         for needed in needs:
-            path = self._path(needed, task_id)
+            path = _path(self._needs, needed, task_id)
             if path is not None:
                 return (task_id, *path)
-        return None
-
-    def _path(self, start: str, goal: str) -> tuple[str, ...] | None:
-        came: dict[str, str | None] = {start: None}
-        queue = [start]
-        for here in queue:
-            if here == goal:
-                return _trail(came, here)
-            task = self.tasks.get(here)
-            for needed in task.blocked_by if task else ():
-                if needed not in came:
-                    came[needed] = here
-                    queue.append(needed)
         return None
 
 
@@ -208,6 +219,20 @@ def _held(task: Task) -> str:
             return "is open"
 
 
+def _path(edges: Mapping[str, Sequence[str]], start: str, goal: str) -> tuple[str, ...] | None:
+    """Return a shortest way from `start` to `goal`, both included; None without one."""
+    came: dict[str, str | None] = {start: None}
+    queue = [start]
+    for here in queue:
+        if here == goal:
+            return _trail(came, here)
+        for needed in edges.get(here, ()):
+            if needed not in came:
+                came[needed] = here
+                queue.append(needed)
+    return None
+
+
 def _trail(came: Mapping[str, str | None], end: str) -> tuple[str, ...]:
     trail = [end]
     while (before := came[trail[-1]]) is not None:
@@ -215,19 +240,47 @@ def _trail(came: Mapping[str, str | None], end: str) -> tuple[str, ...]:
     return tuple(reversed(trail))
 
 
-def _not_peeled(edges: Mapping[str, Sequence[str]]) -> set[str]:
-    """Return the nodes that can reach themselves, after peeling those that cannot."""
-    left = {node: {n for n in needs if n in edges} for node, needs in edges.items()}
-    users: dict[str, set[str]] = {}
-    for node, needs in left.items():
-        for needed in needs:
-            users.setdefault(needed, set()).add(node)
-    free = [node for node, needs in left.items() if not needs]
-    while free:
-        done = free.pop()
-        del left[done]
-        for user in users.get(done, ()):
-            left[user].discard(done)
-            if not left[user]:
-                free.append(user)
-    return set(left)
+def _cycle_texts(inside: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return what to say of each task of a component, in which all need each other.
+
+    One cycle of it is looked for, once; a task that is not on it is told which one it is.
+    """
+    start = min(inside)
+    loop = _path(inside, inside[start][0], start) or ()
+    texts = dict.fromkeys(inside, f"tied to the cycle {_spelled(loop, len(loop) - 1)}")
+    return texts | {each: f"in a cycle: {_spelled(loop, at)}" for at, each in enumerate(loop)}
+
+
+def _spelled(loop: Sequence[str], at: int) -> str:
+    """Return the cycle from its place `at` on, cut when it is long."""
+    ids = [loop[(at + step) % len(loop)] for step in range(min(len(loop), SPELLED_IDS))]
+    return " -> ".join([*ids, ids[0] if len(loop) <= SPELLED_IDS else "..."])
+
+
+def _components(
+    needs: Mapping[str, Sequence[str]], users: Mapping[str, Sequence[str]]
+) -> Iterator[set[str]]:
+    """Give the strongly connected components: Kosaraju's two walks, without recursion."""
+    seen: set[str] = set()
+    order = [each for start in needs if start not in seen for each in _walk(needs, start, seen)]
+    seen = set()
+    for start in reversed(order):
+        if start not in seen:
+            yield set(_walk(users, start, seen))
+
+
+def _walk(edges: Mapping[str, Sequence[str]], start: str, seen: set[str]) -> list[str]:
+    """Return what `start` leads to and is not `seen` yet, each after what it leads to."""
+    order: list[str] = []
+    seen.add(start)
+    stack = [(start, iter(edges.get(start, ())))]
+    while stack:
+        here, rest = stack[-1]
+        new = next((each for each in rest if each not in seen), None)
+        if new is None:
+            order.append(here)
+            stack.pop()
+        else:
+            seen.add(new)
+            stack.append((new, iter(edges.get(new, ()))))
+    return order

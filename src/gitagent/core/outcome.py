@@ -51,9 +51,7 @@ ENDINGS: dict[Outcome, Ending] = {
 _FINAL = frozenset({Integrate.COMMIT, Integrate.REPORT})
 
 
-def ending(
-    outcome: Outcome, integrate: Integrate, waiting_for: WaitingFor | None = None
-) -> Ending:
+def ending(outcome: Outcome, integrate: Integrate, waiting_for: WaitingFor | None = None) -> Ending:
     """Return what `outcome` makes of a task under `integrate`.
 
     `waiting_for` is what the run itself says it waits for, such as `conflict`.

@@ -55,7 +55,7 @@ class Candidate:
 class AgentError:
     """Why an agent did not finish: a class of the backend's own error channel."""
 
-    error_class: Literal["exit", "timeout", "stopped", "not_found", "bad_reply"]
+    error_class: Literal["exit", "timeout", "stopped", "not_found", "bad_reply", "tampered"]
     message: str
     output: Excerpt = Excerpt()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,25 +111,37 @@ class Task:
         return acceptance(self.body)
 
 
-_HEADING = re.compile(r"#{1,6}[ \t]+(?P<title>[^\n]*?)[ \t#]*")
-_ITEM = re.compile(r"[ \t]{0,3}(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<mark>[ xX])\][ \t]+)?(?P<text>.+)")
-_FENCE = re.compile(r"[ ]{0,3}(?:```|~~~)")
+_HEADING = re.compile(r"#{1,6}[ \t]+(?P<title>.*)")
+_ITEM = re.compile(
+    r"[ \t]{0,3}(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<mark>[ xX])\][ \t]+)?(?P<text>\S.*)"
+)
+_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}(?=[^`]*$)|~{3,})(?P<rest>.*)")
 
 
 def acceptance(body: str) -> tuple[Criterion, ...]:
     """Return the list under `## Acceptance criteria`; a box that is ticked is done."""
     criteria: list[Criterion] = []
-    inside = fenced = False
-    for line in body.splitlines():
-        if _FENCE.match(line):
-            fenced = not fenced
-        elif fenced:
-            continue
-        elif heading := _HEADING.fullmatch(line):
-            inside = heading["title"].strip().lower() == "acceptance criteria"
+    inside = False
+    for line in _outside_code(body):
+        if heading := _HEADING.fullmatch(line):
+            inside = heading["title"].strip(" \t#").lower() == "acceptance criteria"
         elif inside and (item := _ITEM.fullmatch(line)):
             criteria.append(Criterion(item["text"].strip(), item["mark"] in ("x", "X")))
     return tuple(criteria)
+
+
+def _outside_code(body: str) -> Iterator[str]:
+    """Give the lines outside fenced code; CommonMark 0.31 section 4.5 says where it ends."""
+    opened = ""
+    for line in body.splitlines():
+        fence = _FENCE.fullmatch(line)
+        if opened:
+            if fence and fence["marks"].startswith(opened) and not fence["rest"].strip():
+                opened = ""
+        elif fence:
+            opened = fence["marks"]
+        else:
+            yield line
 
 
 @dataclass(frozen=True, slots=True)

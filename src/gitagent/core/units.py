@@ -32,8 +32,14 @@ def format_duration(seconds: float) -> str:
     whole, hours = int(seconds // 60), int(seconds // 3600)
     rest = Decimal(repr(seconds)) - whole * 60
     parts = [(hours, "h"), (whole % 60, "m"), (rest.normalize(), "s")]
-    return "".join(f"{number:f}{unit}" if unit == "s" else f"{number}{unit}"
-                   for number, unit in parts if number) or "0s"
+    return (
+        "".join(
+            f"{number:f}{unit}" if unit == "s" else f"{number}{unit}"
+            for number, unit in parts
+            if number
+        )
+        or "0s"
+    )
 
 
 def parse_count(text: str) -> int:

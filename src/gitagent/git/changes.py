@@ -65,7 +65,7 @@ def patch(repo: pygit2.Repository, old_tree: Id, new_tree: Id, *, limit: int | N
     """
     pieces: list[bytes] = []
     left = limit
-    for piece in _pieces(repo, _diff(repo, old_tree, new_tree)):
+    for piece in _pieces(repo, _diff(repo, old_tree, new_tree, for_patch=True)):
         pieces.append(piece[:left])
         if left is not None:
             left -= len(pieces[-1])
@@ -74,10 +74,20 @@ def patch(repo: pygit2.Repository, old_tree: Id, new_tree: Id, *, limit: int | N
     return b"".join(pieces)
 
 
-def _diff(repo: pygit2.Repository, old_tree: Id, new_tree: Id) -> pygit2.Diff:
+def _diff(
+    repo: pygit2.Repository, old_tree: Id, new_tree: Id, *, for_patch: bool = False
+) -> pygit2.Diff:
+    """Compare two trees, with renames unless some path changed its type.
+
+    libgit2 would take such a path apart for a rename, which git does not, and `git apply`
+    refuses; in a patch it must be a deletion and an addition.
+    """
     old, new = (repo[tree].peel(pygit2.Tree) for tree in (old_tree, new_tree))
     diff = old.diff_to_tree(new, flags=DiffOption.INCLUDE_TYPECHANGE, interhunk_lines=0)
-    diff.find_similar(flags=DiffFind.FIND_RENAMES)
+    if all(delta.status != DeltaStatus.TYPECHANGE for delta in diff.deltas):
+        diff.find_similar(flags=DiffFind.FIND_RENAMES)
+    elif for_patch:
+        diff = old.diff_to_tree(new, flags=DiffOption.NORMAL, interhunk_lines=0)
     return diff
 
 

@@ -74,9 +74,17 @@ class Git:
         return captured.stdout.decode(errors="surrogateescape").strip()
 
 
+_PERSONS = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_SYSTEM"})
+"""Where the person's own configuration is; git sets none of these for a hook (SECURITY D17)."""
+
+
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return `environment` for a call of git: no `GIT_*`, no prompt, untranslated output."""
-    kept = {name: value for name, value in environment.items() if not name.startswith("GIT_")}
+    """Return `environment` for a call of git: no other `GIT_*`, no prompt, untranslated output."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("GIT_") or name in _PERSONS
+    }
     return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 

@@ -57,9 +57,7 @@ def outside(excludes: Sequence[str]) -> Ignore:
 def rules(text: bytes) -> tuple[wildmatch.PathPattern, ...]:
     """Return the patterns of one `.gitignore`, in their order."""
     lines = text.removeprefix(_BOM).split(b"\n")
-    # The last piece has no line end, so git keeps a carriage return there.
-    ended = [line.removesuffix(b"\r") for line in lines[:-1]]
-    kept = (_trimmed(line) for line in [*ended, lines[-1]] if not line.startswith(b"#"))
+    kept = (_trimmed(line.removesuffix(b"\r")) for line in lines if not line.startswith(b"#"))
     return tuple(wildmatch.parse(line) for line in kept if line)
 
 

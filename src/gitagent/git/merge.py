@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import pygit2
+from pygit2.enums import DeltaStatus
 
-from gitagent.core.errors import ConflictError, ExternalError
+from gitagent.core.errors import ConflictError
 from gitagent.git.command import failure
 from gitagent.git.repository import Checkout, Repository
+from gitagent.text import one_line
 
-
+_SAID = 300
 _SEARCHED = 500
 
 
@@ -61,27 +65,56 @@ def contains(repository: Repository, commit: str, ancestor: str) -> bool:
         return False
 
 
-def found_as(repository: Repository, tip: str, since: str, work: str) -> str | None:
-    """Return the commit of `since..tip` that is `work`, or makes the same change; else None.
+class Patches:
+    """The patch-ids of a repository's commits, each computed once: a diff is not for free."""
 
-    A rebase or a squash keeps the patch-id. At most `_SEARCHED` commits are looked at.
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self._known: dict[str, str] = {}
+
+    def found_as(self, tip: str, since: str, work: str) -> str | None:
+        """Return the commit of `since..tip` that is `work` or makes the same change, or None.
+
+        A rebase or a squash keeps the patch-id. At most `_SEARCHED` commits are looked at.
+        """
+        if tip == since:
+            return None
+        if contains(self._repository, tip, work):
+            return work
+        wanted = self._between(since, work)
+        walker = self._repository.raw.walk(tip)
+        walker.hide(since)
+        single = (each for each in islice(walker, _SEARCHED) if len(each.parent_ids) == 1)
+        return next((str(each.id) for each in single if self._of(each) == wanted), None)
+
+    def _of(self, commit: pygit2.Commit) -> str:
+        oid = str(commit.id)
+        if oid not in self._known:
+            self._known[oid] = self._between(str(commit.parent_ids[0]), oid)
+        return self._known[oid]
+
+    def _between(self, old: str, new: str) -> str:
+        commit = self._repository.commit
+        return str(self._repository.raw.diff(commit(old), commit(new)).patchid)
+
+
+def made_by(repository: Repository, tip: str, task: str, run: str) -> str | None:
+    """Return the commit below `tip` whose trailers name this task and run; None without one.
+
+    At most `_SEARCHED` commits are looked at.
     """
-    if tip == since:
-        return None
-    if contains(repository, tip, work):
-        return work
-    raw = repository.raw
-    wanted = raw.diff(repository.commit(since), repository.commit(work)).patchid
-    walker = raw.walk(tip)
-    walker.hide(since)
-    for commit in islice(walker, _SEARCHED):
-        if len(commit.parents) == 1:
-            if raw.diff(commit.parents[0], commit).patchid == wanted:
-                return str(commit.id)
+    wanted = {f"Gitagent-Task: {task}", f"Gitagent-Run: {run}"}
+    for commit in islice(repository.raw.walk(tip), _SEARCHED):
+        if wanted <= set(commit.message.splitlines()):
+            return str(commit.id)
     return None
 
 
-class InTheWay(ConflictError):
+class CannotFollow(ConflictError):
+    """A checkout of the base cannot be moved with it as it is now."""
+
+
+class InTheWay(CannotFollow):
     """A checkout has changes where the base would move; `paths` names them."""
 
     def __init__(self, checkout: Checkout, paths: tuple[str, ...]) -> None:
@@ -95,8 +128,8 @@ class InTheWay(ConflictError):
 def move_branch(repository: Repository, branch: str, expected: str, new: str) -> None:
     """Move a branch from `expected` to its descendant `new`, with its checkout if it has one.
 
-    Raises `ConflictError` when the branch is elsewhere by now, and `InTheWay` when the
-    checkout cannot follow; nothing was changed then.
+    Raises `ConflictError` when the branch is elsewhere by now, and `CannotFollow` (with the
+    paths, `InTheWay`) when the checkout cannot follow; nothing was changed then.
     """
     checkout = repository.checkout_of(branch)
     if checkout is None:
@@ -105,15 +138,21 @@ def move_branch(repository: Repository, branch: str, expected: str, new: str) ->
     if repository.branch_commit(branch) != expected:
         message = f"the branch `{branch}` has moved"
         raise ConflictError(message)
+    buried = _buried(repository, checkout, expected, new)
+    if buried:
+        raise InTheWay(checkout, buried)
     _fast_forward(repository, checkout, new)
 
 
 def _fast_forward(repository: Repository, checkout: Checkout, new: str) -> None:
     """Let `git` do what the person would: their filters run, their hooks do not."""
     git = type(repository.git)(checkout.git_dir, repository.git.environment)
+    before = _orig_head(checkout)
     captured = git.run("merge", "--ff-only", "--no-stat", "-q", new, work_tree=checkout.path)
     if captured.exit_code == 0:
         return
+    if _orig_head(checkout) != before:
+        _restore_orig_head(checkout, before)
     said = captured.stderr.decode(errors="surrogateescape")
     paths = tuple(line[1:] for line in said.splitlines() if line.startswith("\t"))
     if paths:
@@ -121,5 +160,43 @@ def _fast_forward(repository: Repository, checkout: Checkout, new: str) -> None:
     if "fast-forward" in said:
         message = f"the branch `{checkout.branch}` has moved"
         raise ConflictError(message)
-    message = f"the checkout `{checkout.path}` cannot follow: {said.strip()}"
-    raise ExternalError(message)
+    message = f"the checkout `{checkout.path}` cannot follow: {one_line(said, _SAID)}"
+    raise CannotFollow(message, hint="mend that, then try again")
+
+
+def _buried(repository: Repository, checkout: Checkout, old: str, new: str) -> tuple[str, ...]:
+    """Return the staged new files in a folder that a file of `new` is to replace.
+
+    git 2.39 drops these from the index and the disk without a word.
+    """
+    deltas = list(repository.raw.diff(repository.commit(old), repository.commit(new)).deltas)
+    gone = {d.old_file.raw_path for d in deltas if d.status == DeltaStatus.DELETED}
+    added = {d.new_file.raw_path for d in deltas if d.status == DeltaStatus.ADDED}
+    folders = {parent for path in gone for parent in _parents(path)} & added
+    if not folders:
+        return ()
+    git = type(repository.git)(checkout.git_dir, repository.git.environment)
+    names = [os.fsdecode(folder) for folder in sorted(folders)]
+    captured = git.run("--literal-pathspecs", "ls-files", "-z", "--", *names)
+    staged = {path for path in captured.stdout.split(b"\0") if path}
+    return tuple(os.fsdecode(path) for path in sorted(staged - gone))
+
+
+def _parents(path: bytes) -> Iterator[bytes]:
+    while b"/" in path:
+        path = path.rpartition(b"/")[0]
+        yield path
+
+
+def _orig_head(checkout: Checkout) -> bytes | None:
+    """Return what `git merge` writes even when it then refuses: the person may still need it."""
+    path = checkout.git_dir / "ORIG_HEAD"
+    return path.read_bytes() if path.is_file() else None
+
+
+def _restore_orig_head(checkout: Checkout, before: bytes | None) -> None:
+    path = checkout.git_dir / "ORIG_HEAD"
+    if before is None:
+        path.unlink()
+    else:
+        path.write_bytes(before)

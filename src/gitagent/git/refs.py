@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import pygit2
 
@@ -30,7 +31,9 @@ OWN = (BRANCHES, "refs/gitagent/")
 STALE = 10.0
 """Seconds after which a lock in our own namespace is a dead process's (SECURITY D13)."""
 PATIENCE = 20.0
-"""Seconds to wait for a lock that somebody else holds."""
+"""Seconds to wait for a lock in our own namespaces: longer than it takes to be stale."""
+FOREIGN_PATIENCE = 5.0
+"""Seconds to wait for a lock on any other ref, which is never healed."""
 
 
 class Refs:
@@ -106,7 +109,8 @@ class Refs:
             os.close(handle)
 
     def _lock(self, locked: LockedRefs, ref: str, lock_file: Path) -> None:
-        deadline = time.monotonic() + PATIENCE
+        own = ref.startswith(OWN)
+        deadline = time.monotonic() + (PATIENCE if own else FOREIGN_PATIENCE)
         while True:
             try:
                 return locked.lock(ref)
@@ -114,7 +118,7 @@ class Refs:
                 path = self._common_dir / f"{ref}.lock"
                 if not path.exists() and not _is_lock_error(error):
                     raise
-                if ref.startswith(OWN) and _is_stale(path, lock_file):
+                if own and _is_stale(path, lock_file):
                     path.unlink(missing_ok=True)
                 elif time.monotonic() > deadline:
                     message = f"`{path}` is held by another process"
@@ -131,7 +135,7 @@ class LockedRefs:
         self._transaction = raw.transaction()
         self._raw = raw
 
-    def __enter__(self) -> LockedRefs:
+    def __enter__(self) -> Self:
         """Begin; nothing is locked yet."""
         self._transaction.__enter__()
         return self

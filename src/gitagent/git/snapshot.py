@@ -88,7 +88,7 @@ class _Place:
 
 
 class _Refusal(Exception):
-    """This path is not stored; the message says why, the second argument how to mend it."""
+    """A path is not stored; the first argument says why, the second how to mend it."""
 
 
 @dataclass(slots=True)
@@ -187,8 +187,7 @@ class _Walk:
             present = files.names(inner)
             _refuse_repository(present, base)
             below = _Place(prefix, known, base, place.rules, tracked_only=ignored)
-            seen = [each for each in present if each in base] if ignored else present
-            tree = self.folder(inner, below, seen)
+            tree = self.folder(inner, below, present)
         return (TREE, tree) if tree is not None else None
 
     def link(self, path: bytes, target: bytes, old: Entry | None) -> Entry:

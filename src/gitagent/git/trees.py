@@ -48,10 +48,12 @@ def entries(repo: pygit2.Repository, tree: Id) -> dict[bytes, Entry]:
         message = f"the tree {tree} cannot be read: {error}"
         raise ExternalError(message) from None
     found = _ENTRY.findall(raw)
-    if kind != ObjectType.TREE or _size(found) != len(raw):
-        message = f"the object {tree} is not a whole tree"
+    listed = {name: (int(mode, 8), pygit2.Oid(raw=oid)) for mode, name, oid in found}
+    # A name that is there twice, as a link and as a folder, was git's CVE-2021-21300.
+    if kind != ObjectType.TREE or _size(found) != len(raw) or len(listed) != len(found):
+        message = f"the object {tree} is not a well-formed tree"
         raise ExternalError(message, hint="run `git fsck`")
-    return {name: (int(mode, 8), pygit2.Oid(raw=oid)) for mode, name, oid in found}
+    return listed
 
 
 def write_tree(repo: pygit2.Repository, listed: Mapping[bytes, tuple[int, Id]]) -> pygit2.Oid:
@@ -63,9 +65,7 @@ def write_tree(repo: pygit2.Repository, listed: Mapping[bytes, tuple[int, Id]]) 
     return repo.write(ObjectType.TREE, b"".join(_encoded(name, *to) for name, to in ordered))
 
 
-def edit(
-    repo: pygit2.Repository, tree: Id | None, changes: Mapping[bytes, Change]
-) -> pygit2.Oid:
+def edit(repo: pygit2.Repository, tree: Id | None, changes: Mapping[bytes, Change]) -> pygit2.Oid:
     """Return `tree` with each path of `changes` set to (mode, blob) or, by None, removed.
 
     `tree` None is the empty tree. Only the trees on the way to a change are read and

@@ -1,8 +1,8 @@
-"""The path patterns of `.gitignore` and `.gitattributes`, byte for byte as git reads them.
+r"""The path patterns of `.gitignore` and `.gitattributes`, byte for byte as git reads them.
 
 This is git's `parse_path_pattern` (dir.c) and `wildmatch` (wildmatch.c) as a translation into
 a regular expression. pathspec was tried and judges otherwise than git: a pattern also matches
-what is below its match, `foo/**` also matches `foo/`, `[[:alpha:]]` and `[\\]]` are not known,
+what is below its match, `foo/**` also matches `foo/`, `[[:alpha:]]` and `[\]]` are not known,
 tabs and (in bytes) 0x85 and 0xA0 are stripped from the end, `[z-a]` raises.
 
 The patterns come from an agent, so no pattern may take long: a `*` and a `**` take the first
@@ -34,17 +34,22 @@ _MEMBERS = {
     for name, regex in _CLASSES.items()
 }
 _NEVER = re.compile(rb"(?!)")
+_WILD = re.compile(rb"[*?\[\\]")
 _STAR = b"*"
 _FOLDERS = b"**/"
 _REST = b"**"
-_ATOM = re.compile(rb"(?P<stars>\*+)|(?P<set>\[)|\\(?P<escaped>.)|(?P<byte>.)", re.DOTALL)
+_ATOM = re.compile(rb"(?P<stars>\*+)|(?P<set>\[)|\\(?P<escaped>.)|(?P<byte>[^\\])", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """One pattern: what it must match, and how. `whole` is for a pattern with a `/` in it."""
+    """One pattern: what it must match, and how. `whole` is for a pattern with a `/` in it.
 
-    regex: re.Pattern[bytes]
+    `exact` is the one path that it matches, where it has no wildcard.
+    """
+
+    exact: bytes
+    regex: re.Pattern[bytes] | None
     negative: bool
     folders_only: bool
     whole: bool
@@ -54,6 +59,8 @@ class PathPattern:
         if self.folders_only and not is_folder:
             return False
         subject = path if self.whole else path[path.rfind(b"/") + 1 :]
+        if self.regex is None:
+            return subject == self.exact
         return self.regex.fullmatch(subject) is not None
 
 
@@ -65,7 +72,8 @@ def parse(pattern: bytes) -> PathPattern:
     text = text[:-1] if folders_only else text
     whole = b"/" in text
     anchored = text.removeprefix(b"/")
-    return PathPattern(_compiled(anchored, whole=whole), negative, folders_only, whole)
+    regex = _compiled(anchored, whole=whole) if _WILD.search(anchored) else None
+    return PathPattern(anchored, regex, negative, folders_only, whole)
 
 
 def _compiled(text: bytes, *, whole: bool) -> re.Pattern[bytes]:
@@ -73,7 +81,7 @@ def _compiled(text: bytes, *, whole: bool) -> re.Pattern[bytes]:
         atoms = _atoms(text, whole=whole)
     except ValueError:
         return _NEVER
-    return re.compile(_regex(atoms), re.DOTALL) if atoms else _NEVER
+    return re.compile(_regex(atoms), re.DOTALL)
 
 
 def _atoms(text: bytes, *, whole: bool) -> list[bytes]:

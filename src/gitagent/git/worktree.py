@@ -7,6 +7,7 @@ then written from the tree, byte for byte, by `checkout`.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pygit2
@@ -49,6 +50,8 @@ def remove(repository: Repository, folder: Path) -> None:
     shutil.rmtree(folder, onerror=_make_writable)
     if admin is not None:
         shutil.rmtree(admin, ignore_errors=True)
+        with suppress(OSError):  # as git does: the last one takes the folder along
+            admin.parent.rmdir()
 
 
 def _admin_dir(repository: Repository, folder: Path) -> Path:

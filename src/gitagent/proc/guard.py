@@ -99,16 +99,8 @@ class Tree:
         """Kill every process, for at most KILL_SECONDS."""
         deadline = time.monotonic() + KILL_SECONDS
         while self.reap() and time.monotonic() < deadline:
-            self.signal(self._frozen(deadline), signal.SIGKILL)
+            self.signal(self.pids(), signal.SIGKILL)
             _wait(wake, 0.02)
-
-    def _frozen(self, deadline: float) -> set[int]:
-        """Stop all, again until none is new, so that none forks between look and kill."""
-        seen: set[int] = set()
-        while (new := self.pids() - seen) and time.monotonic() < deadline:
-            self.signal(new, signal.SIGSTOP)
-            seen |= new
-        return seen
 
 
 def _exit_code(status: int) -> int:

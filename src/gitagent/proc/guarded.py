@@ -1,4 +1,4 @@
-"""This side of a guard: start it, hear it, tell it to end the command, make sure it did."""
+"""The near side of a guard: start it, hear it, have it end the command, make sure it did."""
 
 from __future__ import annotations
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from gitagent.core.errors import ExternalError
 
 
-def interactive(
-    argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]
-) -> int:
+def interactive(argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str]) -> int:
     """Run a program on the person's own terminal and return its exit code.
 
     Raises `ExternalError` when it cannot be started.

@@ -63,9 +63,7 @@ class Bench:
         found = changes(raw, candidate.base_tree, candidate.tree)
         return [path for each in found for path in (each.path, each.old_path) if path]
 
-    def _command(
-        self, spec: CheckSpec, candidate: Candidate, seconds: float
-    ) -> CheckResult | None:
+    def _command(self, spec: CheckSpec, candidate: Candidate, seconds: float) -> CheckResult | None:
         self._check_out(candidate.commit)
         number = [each.name for each in self.checks].index(spec.name) + 1
         bounds = Bounds(

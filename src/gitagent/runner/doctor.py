@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitagent import proc
+from gitagent.config import FILE
 from gitagent.core.errors import GitagentError
 from gitagent.git import worktree
 from gitagent.git.command import check_version
 from gitagent.git.commits import signing_config
-from gitagent.runner.project import CONFIG, Project
+from gitagent.runner.project import Project
 from gitagent.runner.select import dead_claims
+from gitagent.store.claims import Held
 from gitagent.store.fold import fold
 
 
@@ -47,6 +50,9 @@ def mend(project: Project) -> Iterator[str]:
     for path in _orphans(project):
         worktree.remove(project.repository, path)
         yield f"removed the worktree that nothing uses: {path}"
+    for held in _of_an_earlier_boot(project):
+        project.claims.release(held)
+        yield f"gave back {held.claim.task}, claimed before this machine was started again"
 
 
 def _git(project: Project) -> Iterator[Row]:
@@ -64,13 +70,13 @@ def _base(project: Project) -> Iterator[Row]:
     base = project.base()
     yield Row(ok=True, what=f"work starts from `{base.branch}` at {base.commit[:12]}")
     if base.config.exists:
-        yield Row(ok=True, what=f"{CONFIG} is committed on `{base.branch}`")
+        yield Row(ok=True, what=f"{FILE} is committed on `{base.branch}`")
         if not base.config.verify:
-            mend = f"name a command under `verify:` in {CONFIG}"
+            mend = f"name a command under `verify:` in {FILE}"
             yield Row(ok=False, what="nothing is verified: `verify` is empty", mend=mend)
     else:
-        mend = f"run `gitagent init`, then commit {CONFIG} on `{base.branch}`"
-        yield Row(ok=False, what=f"{CONFIG} is not committed on `{base.branch}`", mend=mend)
+        mend = f"run `gitagent init`, then commit {FILE} on `{base.branch}`"
+        yield Row(ok=False, what=f"{FILE} is not committed on `{base.branch}`", mend=mend)
 
 
 def _queue(project: Project) -> Iterator[Row]:
@@ -101,6 +107,24 @@ def _claims(project: Project) -> Iterator[Row]:
     for task, held in dead_claims(project.queue()).items():
         what = f"{task} is claimed by process {held.claim.process.pid}, which is dead"
         yield Row(ok=False, what=what, mend="`gitagent next` takes it over")
+
+    for held in _of_an_earlier_boot(project):
+        what = f"{held.claim.task} was claimed before this machine was started again"
+        yield Row(ok=False, what=what, mend="run `gitagent doctor --fix`")
+
+
+def _of_an_earlier_boot(project: Project) -> list[Held]:
+    """Return claims of this host's name and another boot.
+
+    That two machines have one name cannot be ruled out, so only a person gives these back;
+    a holder that is alive after all then lands nothing (DESIGN section 5).
+    """
+    here = proc.this_process()
+    return [
+        held
+        for held in project.queue().held.values()
+        if held.claim.process.host == here.host and held.claim.process.boot != here.boot
+    ]
 
 
 def _slots(project: Project) -> Iterator[Row]:

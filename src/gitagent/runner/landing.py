@@ -155,5 +155,6 @@ def bounded(entries: Sequence[Entry]) -> list[dict[str, object]]:
 
 def _verified(attempts: Sequence[AttemptLog]) -> bool:
     checks = attempts[-1].checks if attempts else ()
-    commands = [each for each in checks if each.kind is CheckKind.COMMAND]
-    return bool(commands) and all(each.ok for each in checks)
+    # A command none of whose `paths` changed did not run: it has no exit code.
+    ran = [each for each in checks if each.kind is CheckKind.COMMAND and each.exit_code is not None]
+    return bool(ran) and all(each.ok for each in checks)

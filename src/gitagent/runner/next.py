@@ -88,7 +88,7 @@ class Foreman:
             raise first
 
     def _claim(self, order: Order, choice: Choice) -> Held | None:
-        assert self.project.author  # refused here, before anything is claimed
+        _ = self.project.author, self.project.slots()  # refused before anything is claimed
         check_signing(self.project)
         return claim(self.project, choice, order.base.commit)
 
@@ -110,8 +110,7 @@ def detected(project: Project, commit: str) -> tuple[CheckSpec, ...]:
     """Return the checks that the files of a commit suggest."""
     tree = project.repository.tree_of(commit)
     names = frozenset(
-        name.decode(errors="replace")
-        for name in trees.entries(project.repository.raw, tree)
+        name.decode(errors="replace") for name in trees.entries(project.repository.raw, tree)
     )
     return detect_checks(lambda path: project.repository.blob_at(commit, path), names)
 

@@ -114,9 +114,7 @@ def _on_base(project: Project, base: Base, offered: Offered) -> Candidate:
         hint = f"merge it by hand, or run `gitagent reject {offered.task.id} --because ...`"
         raise ConflictError(message, hint=hint)
     original = repository.commit(offered.work).message
-    draft = commits.Draft(
-        rebased.tree, (base.commit,), original, project.author, project.now()
-    )
+    draft = commits.Draft(rebased.tree, (base.commit,), original, project.author, project.now())
     commit = commits.write_signed(repository, draft)
     return replace(candidate, commit=commit, tree=rebased.tree)
 
@@ -213,20 +211,20 @@ def notice_merged(project: Project, queue: Queue) -> tuple[Task, ...]:
     waiting = [t for t in queue.graph.tasks.values() if t.status is Status.IN_REVIEW]
     if not waiting:
         return ()
-    merged = []
+    merged, patches = [], merge.Patches(project.repository)
     for task in waiting:
         found = last_work(project, queue, task)
-        if found is not None and _is_merged(project, found):
+        if found is not None and _is_merged(project, found, patches):
             merged.append(_finish(project, task.id, Merged(), "merged"))
     return tuple(merged)
 
 
-def _is_merged(project: Project, offered: Offered) -> bool:
+def _is_merged(project: Project, offered: Offered, patches: merge.Patches) -> bool:
     tip = project.repository.branch_commit(offered.record["base"])
     if tip is None:
         return False
     since = offered.record["base_commit"]
-    return merge.found_as(project.repository, tip, since, offered.work) is not None
+    return patches.found_as(tip, since, offered.work) is not None
 
 
 def _finish(

@@ -80,9 +80,7 @@ def make_order(
     )
 
 
-def merge_checks(
-    base: tuple[CheckSpec, ...], task: tuple[CheckSpec, ...]
-) -> tuple[CheckSpec, ...]:
+def merge_checks(base: tuple[CheckSpec, ...], task: tuple[CheckSpec, ...]) -> tuple[CheckSpec, ...]:
     """Return the base's checks, then those that the task adds, each name once."""
     merged = list(base)
     for spec in task:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitagent.core.claim import Claim
 from gitagent.core.errors import ConflictError
-from gitagent.core.events import Event, Integrated, IntegrationHeld, Rebased
+from gitagent.core.events import Event, Integrated, IntegrationHeld, Rebased, StopRequested
 from gitagent.core.run import Candidate
 from gitagent.core.task import Integrate, WaitingFor
 from gitagent.git import merge
@@ -51,14 +51,14 @@ def _on_base(work: Work, candidate: Candidate) -> Event:
     """Move the base, or return the work on top of the base as it is now, to be judged again."""
     repository, branch = work.project.repository, work.order.base.branch
     if work.turn is None and not _take_turn(work, branch):
-        return IntegrationHeld("stopped while waiting for the landing turn")
+        return StopRequested("a person")
     for _ in range(_TRIES):
         tip = repository.base_commit(branch)
         if tip != candidate.base:
             return _rebased(work, tip, candidate)
         try:
             merge.move_branch(repository, branch, tip, candidate.commit)
-        except merge.InTheWay as error:
+        except merge.CannotFollow as error:
             return IntegrationHeld(str(error))
         except ConflictError:
             continue
@@ -72,6 +72,8 @@ def _rebased(work: Work, tip: str, candidate: Candidate) -> Event:
         named = ", ".join(f"`{path}`" for path in rebased.paths)
         reason = f"conflicts with `{work.order.base.branch}` as it is now: {named}"
         return IntegrationHeld(reason, WaitingFor.CONFLICT)
+    if rebased.tree == rebased.base_tree:
+        return Integrated(tip, work.order.base.branch)  # somebody else put the same there
     commit = work.commit(rebased.tree, tip)
     return Rebased(Candidate(tip, rebased.base_tree, commit, rebased.tree))
 

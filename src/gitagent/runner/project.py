@@ -10,18 +10,18 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from gitagent.config import Config
+from gitagent.config import FILE, Config
 from gitagent.config import parse as parse_config
+from gitagent.core.errors import BadInput, UsageError
 from gitagent.core.ids import ulid
 from gitagent.core.protocols import Clock
 from gitagent.git import commits, trees
+from gitagent.git.refs import TASKS
 from gitagent.git.repository import Identity, Repository
 from gitagent.store.branch import TasksBranch
 from gitagent.store.claims import Claims
 from gitagent.store.index import Index
 from gitagent.store.queue import Queue
-
-CONFIG = "gitagent.yaml"
 
 
 def rfc3339(moment: datetime) -> str:
@@ -43,13 +43,13 @@ class Project:
     """A repository, the person's environment, and a clock.
 
     `cache` is the user's cache folder, where worktrees are made: not inside the repository,
-    where tools would find the wrong configuration (DESIGN section 6).
+    where tools would find the wrong configuration (DESIGN section 6). None when there is none.
     """
 
     repository: Repository
     environment: Mapping[str, str]
     clock: Clock
-    cache: Path
+    cache: Path | None
 
     @cached_property
     def branch(self) -> TasksBranch:
@@ -101,7 +101,10 @@ class Project:
         return self.repository.home / "runs" / run
 
     def slots(self) -> Path:
-        """Return the folder of this repository's worktrees."""
+        """Return the folder of this repository's worktrees; `UsageError` without a home."""
+        if self.cache is None:
+            message = "there is no home folder to put worktrees into: HOME is not set"
+            raise UsageError(message, hint="set HOME or XDG_CACHE_HOME to an absolute path")
         place = str(self.repository.common_dir)
         name = self.repository.common_dir.parent.name or "repository"
         key = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:10]
@@ -117,12 +120,22 @@ class Project:
         config = self._config(commit)
         if config.base is not None and config.base != branch:
             branch = config.base
-            commit = self.repository.base_commit(branch)
+            commit = self._named_base(branch)
             config = self._config(commit)
         return Base(branch, commit, config)
 
+    def _named_base(self, branch: str) -> str:
+        """Return the commit of the base that the configuration names, or refuse it."""
+        commit = self.repository.branch_commit(branch)
+        if commit is None or branch == TASKS.removeprefix("refs/heads/"):
+            why = "there is no such branch here" if commit is None else "that is the queue"
+            message = f"`base` names `{branch}`, and {why}"
+            hint = "let `base` name a local branch that has a commit, or leave it out"
+            raise BadInput(message, file=FILE, hint=hint)
+        return commit
+
     def _config(self, commit: str) -> Config:
-        return parse_config(self.repository.blob_at(commit, CONFIG), file=CONFIG)
+        return parse_config(self.repository.blob_at(commit, FILE), file=FILE)
 
 
 def _plain(name: str) -> str:

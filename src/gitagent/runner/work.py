@@ -24,7 +24,7 @@ from gitagent.core.events import (
 )
 from gitagent.core.message import Message
 from gitagent.core.protocols import AgentRequest, Stop
-from gitagent.core.run import Candidate, Usage
+from gitagent.core.run import AgentError, AgentReply, Candidate
 from gitagent.git import commits, worktree
 from gitagent.git.changes import changes
 from gitagent.git.snapshot import snapshot
@@ -37,6 +37,7 @@ from gitagent.runner.journal import Journal
 from gitagent.runner.order import Order
 from gitagent.runner.project import Project
 from gitagent.runner.prompt import prompt
+from gitagent.runner.recover import recovered
 from gitagent.store import messages
 from gitagent.store.claims import Held
 from gitagent.text import one_line, printable
@@ -118,6 +119,10 @@ class Work:
         self.append(
             Claimed(task.id, claim.run, task.title, claim.base, claim.epoch, claim.continues)
         )
+        for event in recovered(self.project, self.order, self.held):
+            self.append(event)
+        if self.state.last is not None:
+            return
         if not self.order.checks:
             self.append(Warned("nothing verifies this task: no check is configured"))
         elif self.order.detected:
@@ -152,10 +157,19 @@ class Work:
         self.append(AttemptStarted(step.number, agent.name, self.order.model))
         started = self.project.clock.monotonic()
         reply = agent.run(self._request(step), self.desk, self.append, self.stop)
-        spent = Usage(seconds=self.project.clock.monotonic() - started)
-        if not reply.usage.seconds:
-            reply = replace(reply, usage=reply.usage + spent)
+        measured = self.project.clock.monotonic() - started
+        seconds = max(measured, reply.usage.seconds)  # an agent's word gives no time back
+        reply = replace(reply, usage=replace(reply.usage, seconds=seconds))
+        if self.worktree.is_symlink() or not self.worktree.is_dir():
+            reply = self._without_worktree(reply)
         self.append(AgentReplied(step.number, reply))
+
+    def _without_worktree(self, reply: AgentReply) -> AgentReply:
+        """Make the worktree anew for the next attempt, and say that the agent removed it."""
+        worktree.remove(self.project.repository, self.worktree)
+        worktree.add(self.project.repository, self.worktree, self.held.claim.base)
+        gone = AgentError("tampered", "the agent removed its worktree")
+        return replace(reply, error=reply.error or gone)
 
     def _request(self, step: decide.Attempt) -> AgentRequest:
         config = self.order.base.config.agents.get(self.order.agent.name)
@@ -223,4 +237,3 @@ class Work:
             self.append(StopRequested("a person"))
         else:
             self.append(Checked(step.candidate.tree, result))
-

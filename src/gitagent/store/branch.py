@@ -118,9 +118,7 @@ class Edit:
         return f"{self.subject}\n\n{lines}" if lines else f"{self.subject}\n"
 
 
-def _commit(
-    repository: Repository, edit: Edit, author: Identity, when: datetime
-) -> str | None:
+def _commit(repository: Repository, edit: Edit, author: Identity, when: datetime) -> str | None:
     before = repository.tree_of(edit.view.commit) if edit.view.commit else None
     tree = str(trees.edit(repository.raw, before, dict(_entries(repository, edit))))
     if tree == before:
@@ -129,11 +127,7 @@ def _commit(
     return commits.write(repository, commits.Draft(tree, parents, edit.message(), author, when))
 
 
-def _entries(
-    repository: Repository, edit: Edit
-) -> Iterator[tuple[bytes, tuple[int, str] | None]]:
+def _entries(repository: Repository, edit: Edit) -> Iterator[tuple[bytes, tuple[int, str] | None]]:
     for path, data in edit.changes.items():
         oid = None if data is None else str(repository.raw.create_blob(data))
         yield os.fsencode(path), None if oid is None else (trees.BLOB, oid)
-
-

@@ -18,6 +18,7 @@ from gitagent.core.record import RecordJson
 from gitagent.git import commits, trees
 from gitagent.git.refs import CLAIMS
 from gitagent.git.repository import GITAGENT, Repository
+from gitagent.store.layout import json_bytes
 
 _RECORD = b"record.json"
 
@@ -66,9 +67,7 @@ class Claims:
         tree = str(trees.write_tree(self.repository.raw, {}))
         message = f"claim {claim.task}\n\n{json.dumps(claim.as_json())}\n"
         parents = (former,) if former else ()
-        oid = commits.write(
-            self.repository, commits.Draft(tree, parents, message, GITAGENT, when)
-        )
+        oid = commits.write(self.repository, commits.Draft(tree, parents, message, GITAGENT, when))
         try:
             self.repository.refs.update({_ref(claim.task): (former, oid)})
         except ConflictError:
@@ -84,21 +83,18 @@ class Claims:
 
     def land(self, held: Held, record: RecordJson, work: str | None, when: datetime) -> Landed:
         """Move the claim to the run's landing; raises `ConflictError` when the claim was lost."""
-        data = json.dumps(record, ensure_ascii=False, indent=1).encode()
-        blob = str(self.repository.raw.create_blob(data))
+        blob = str(self.repository.raw.create_blob(json_bytes(record)))
         tree = str(trees.write_tree(self.repository.raw, {_RECORD: (trees.BLOB, blob)}))
         parents = (held.oid, work) if work else (held.oid,)
         message = f"landed {held.claim.task}\n\n{json.dumps(held.claim.as_json())}\n"
-        oid = commits.write(
-            self.repository, commits.Draft(tree, parents, message, GITAGENT, when)
-        )
+        oid = commits.write(self.repository, commits.Draft(tree, parents, message, GITAGENT, when))
         self.repository.refs.update({_ref(held.claim.task): (held.oid, oid)})
         return Landed(oid, record, work)
 
     def _parse(self, oid: str) -> Held | Landed | None:
-        message = self.repository.commit(oid).message
-        word, _, body = message.partition("\n\n")
         try:
+            message = self.repository.commit(oid).message
+            word, _, body = message.partition("\n\n")
             if word.startswith("landed "):
                 return self._landed(oid)
             return Held(oid, parse_claim(json.loads(body)))

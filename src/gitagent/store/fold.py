@@ -6,7 +6,6 @@ branches are placed, then one commit records all of it, then the claims are dele
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -20,7 +19,9 @@ from gitagent.store import layout, tasks
 from gitagent.store.branch import Edit, TasksBranch
 from gitagent.store.claims import Claims, Landed
 from gitagent.store.queue import ran
+from gitagent.text import one_line
 
+_SUBJECT_LIMIT = 300
 _BRANCHED = frozenset({Integrate.BRANCH.value, Integrate.PR.value})
 
 
@@ -32,7 +33,7 @@ def fold(repository: Repository, author: Identity, when: datetime) -> tuple[Reco
         return ()
     placed = {task: _place(repository, task, each) for task, each in landed.items()}
     with TasksBranch(repository).edit(author, when) as edit:
-        for task, landing in sorted(landed.items()):
+        for task in sorted(landed):
             _record(edit, task, placed[task])
         edit.subject = _subject(edit, placed)
     for task, landing in landed.items():
@@ -47,10 +48,13 @@ def _place(repository: Repository, task: str, landing: Landed) -> RecordJson:
         return record
     for name in (f"gitagent/{task}", f"gitagent/{task}-{record['run']}"):
         ref = f"{BRANCHES}{name.removeprefix('gitagent/')}"
+        claim = f"{CLAIMS}{task}"
         try:
-            repository.refs.update({ref: (None, landing.work)})
+            # With the claim: a branch whose fold is over may be gone because a person said so.
+            repository.refs.update({ref: (None, landing.work), claim: (landing.oid, landing.oid)})
         except ConflictError:
-            if repository.refs.read(ref) != landing.work:
+            taken = repository.refs.read(ref) not in (None, landing.work)
+            if taken and repository.refs.read(claim) == landing.oid:
                 continue
         return {**record, "branch": name}
     return record
@@ -60,7 +64,7 @@ def _record(edit: Edit, task: str, record: RecordJson) -> None:
     path = layout.run_path(task, record["run"])
     if edit.read(path) is not None:
         return
-    edit.write(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
+    edit.write(path, layout.json_bytes(record))
     edit.trailers += [("Task", task), ("Run", record["run"]), ("Outcome", record["outcome"])]
     try:
         before = tasks.read(edit.view, task)
@@ -76,7 +80,7 @@ def _subject(edit: Edit, placed: Mapping[str, RecordJson]) -> str:
     task, record = next((t, r) for t, r in placed.items() if r["run"] == runs[0])
     status = record["status"] or record["outcome"]
     word = status if record["outcome"] == "succeeded" else record["outcome"]
-    return f"{word.replace('_', ' ')} {task}: {record['reason']}".splitlines()[0]
+    return one_line(f"{word.replace('_', ' ')} {task}: {record['reason']}", _SUBJECT_LIMIT)
 
 
 def _forget(repository: Repository, task: str, landing: Landed) -> None:

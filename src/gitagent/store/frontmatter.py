@@ -71,7 +71,9 @@ def split(data: bytes, *, file: str) -> Parts:
 
 def block(values: Values, newline: str) -> str:
     """Return front matter with these keys, each on a line."""
-    return "".join(f"{dump_value(key)}: {dump_value(item)}{newline}" for key, item in values.items())
+    return "".join(
+        f"{dump_value(key)}: {dump_value(item)}{newline}" for key, item in values.items()
+    )
 
 
 def edit(text: str, document: Document, old: Values, new: Values, newline: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from gitagent.core.ids import is_task_id
 
 README = "README.md"
@@ -22,6 +24,12 @@ the code and is never checked out: gitagent reads and writes it as git objects.
 
 Read it with `git log gitagent/tasks`; change it with `gitagent`.
 """
+
+
+def json_bytes(value: object) -> bytes:
+    """Return a JSON file's bytes: UTF-8, and an escape for what in a path is none."""
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    return text.encode("utf-8", "backslashreplace")  # of a surrogate: `\\udcff`, as JSON has it
 
 
 def task_path(task: str) -> str:
@@ -51,8 +59,5 @@ def message_path(task: str, message: str) -> str:
 
 def task_of(path: str) -> str | None:
     """Return the id of the task that a path below `tasks/` names; None when it names none."""
-    parts = path.split("/")
-    if len(parts) != 3 or parts[0] != TASKS or not parts[2].endswith(".md"):
-        return None
-    task = parts[2].removesuffix(".md")
-    return task if is_task_id(task) and task[:2] == parts[1] else None
+    task = path.rpartition("/")[2].removesuffix(".md")
+    return task if is_task_id(task) and path == task_path(task) else None

@@ -11,8 +11,8 @@ from gitagent.store.branch import Edit, View
 
 def write(edit: Edit, message: Message) -> None:
     """Put a message into the inbox of its task, within a commit that is being made."""
-    data = json.dumps(message.as_json(), ensure_ascii=False, indent=1).encode()
-    edit.write(layout.message_path(message.task, message.id), data)
+    path = layout.message_path(message.task, message.id)
+    edit.write(path, layout.json_bytes(message.as_json()))
 
 
 def inbox(view: View, task: str) -> tuple[Message, ...]:

@@ -143,5 +143,3 @@ def _with(graph: TaskGraph, task: Task) -> TaskGraph:
 
 def _taken(graph: TaskGraph) -> frozenset[str]:
     return frozenset(graph.tasks) | graph.broken
-
-

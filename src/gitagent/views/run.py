@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gitagent.core.outcome import Outcome
-from gitagent.core.record import AttemptJson, CheckJson, RecordJson, UsageJson
+from gitagent.core.record import AttemptJson, RecordJson, UsageJson
 from gitagent.core.task import Status, WaitingFor
 from gitagent.text import one_line
-from gitagent.views.check import figures, finding_line, verdict
-from gitagent.views.terminal import cells, crop, kept_line, pad
-from gitagent.views.words import duration, minute, more_than, plural, short
+from gitagent.views.terminal import kept_line
+from gitagent.views.words import duration, minute, plural, short
 
 LINE = 300
 """Characters of a reason that are shown."""
@@ -38,9 +37,11 @@ def outcome_words(outcome: str) -> str:
 
 
 def run_summary(record: RecordJson) -> str:
-    """Return what a person reads at the end of a run, ending with what to type next."""
-    sections = (_result(record), _checks(record), _table(next_steps(record)))
-    return "\n\n".join(section for section in sections if section)
+    """Return what a person reads at the end of a run, ending with what to type next.
+
+    The checks are not in it: each was told as it ended, and `log` tells it again.
+    """
+    return "\n\n".join((_result(record), _table(next_steps(record))))
 
 
 def _result(record: RecordJson) -> str:
@@ -73,39 +74,6 @@ def _spent(attempts: Sequence[AttemptJson], usage: UsageJson) -> str:
     if usage["usd"]:
         said.append(f"${usage['usd']:.2f}{'' if usage['priced'] else ' or more'}")
     return ", ".join(said)
-
-
-def _checks(record: RecordJson) -> str:
-    attempts = record["attempts"]
-    guarded = record["outcome"] == Outcome.GUARDED
-    checks = [check for attempt in attempts for check in attempt["checks"]]
-    names = max((cells(_name(each)) for each in checks), default=0)
-    words = max((len(_word(each, guarded=guarded)) for each in checks), default=0)
-    lines: list[str] = []
-    for number, attempt in enumerate(attempts, 1):
-        if len(attempts) > 1:
-            lines.append(f"  attempt {number}")
-        if attempt["error_class"]:
-            lines.append("  " + one_line(f"the agent failed ({attempt['error_class']})", LINE))
-        for each in attempt["checks"]:
-            word = _word(each, guarded=guarded)
-            lines.append(f"  {pad(_name(each), names)}  {word:<{words}}  {figures(each)}")
-            lines.extend(_findings(each))
-    return "\n".join(lines)
-
-
-def _name(check: CheckJson) -> str:
-    return crop(one_line(check["name"], LINE), _NAME)
-
-
-def _word(check: CheckJson, *, guarded: bool) -> str:
-    return verdict(check, held=guarded and check["kind"] == "guard")
-
-
-def _findings(check: CheckJson) -> list[str]:
-    shown = [] if check["ok"] else check["findings"][:_FINDINGS]
-    more = [] if check["ok"] else more_than(len(check["findings"]), _FINDINGS, "finding")
-    return [f"    {each}" for each in [*map(finding_line, shown), *more]]
 
 
 def next_steps(record: RecordJson) -> tuple[tuple[str, str], ...]:

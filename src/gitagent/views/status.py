@@ -14,9 +14,7 @@ _TITLE = 80
 _SHOWN = 8
 
 
-def status_page(
-    graph: TaskGraph, running: Sequence[Mapping[str, object]], *, colour: bool
-) -> str:
+def status_page(graph: TaskGraph, running: Sequence[Mapping[str, object]], *, colour: bool) -> str:
     """Return the page: a block for each group that is not empty, and what to type for it.
 
     `running` has for each live claim its task, run, host, pid and whether it is alive.

@@ -11,6 +11,8 @@ SHORT_ID = 10
 NO_TASK = "???"
 """Stands where a task's marker would, for a dependency that is no readable task."""
 
+_EXACT, _MINUTE, _HOUR = 10, 60, 3600
+
 _MARKERS = {
     "running": "[>]",
     "open": "[ ]",
@@ -24,12 +26,12 @@ _MARKERS = {
 
 def duration(seconds: float) -> str:
     """Return a time span as a person says it: `2.3 s`, `45 s`, `3 min 5 s`, `2 h 10 min`."""
-    if seconds < 10:
+    if seconds < _EXACT:
         return f"{seconds:.1f} s"
     whole = round(seconds)
-    if whole < 60:
+    if whole < _MINUTE:
         return f"{whole} s"
-    if whole < 3600:
+    if whole < _HOUR:
         return _pair(whole, 60, "min", "s")
     return _pair(whole // 60, 60, "h", "min")
 

@@ -6,13 +6,15 @@ import re
 from decimal import Decimal
 
 from gitagent.core.errors import BadInput
-from gitagent.yaml_subset.words import DECIMAL, INTEGER, SURROGATE, WORDS, Value, escape
+from gitagent.yaml_subset.words import DECIMAL, SURROGATE, WORDS, Value, escape
 
 # Narrower than what YAML allows unquoted, so that no reader of YAML sees anything but text.
 _PLAIN = re.compile(r"[\w/.(+$](?:[^:#]|:(?=\S)|(?<=\S)#)*")
 _PLAIN_IN_FLOW = re.compile(r"[\w/.(+$][^:#,?\[\]{}]*")
 # What YAML 1.1, which other tools read, takes for something else than text.
-_OTHER_WORDS = re.compile(r"(?:null|true|false|yes|no|on|off|y|n|[-+.]?[\d.][\d.:_eE+-]*)", re.I)
+_OTHER_WORDS = re.compile(
+    r"(?:null|true|false|yes|no|on|off|y|n|[-+.]?[\d.][\d.:_eE+-]*)", re.IGNORECASE
+)
 
 
 def dump_value(value: Value) -> str:
@@ -62,7 +64,10 @@ def _text(text: str, plain: re.Pattern[str]) -> str:
     if SURROGATE.search(text):
         message = "the text holds bytes that are not UTF-8"
         raise BadInput(message, hint="write the text in UTF-8")
-    if text.isprintable() and text[-1:] != " " and plain.fullmatch(text):
-        if not (_OTHER_WORDS.fullmatch(text) or INTEGER.fullmatch(text) or text in WORDS):
-            return text
+    if text.isprintable() and text[-1:] != " " and plain.fullmatch(text) and not _is_word(text):
+        return text
     return f'"{escape(text)}"'
+
+
+def _is_word(text: str) -> bool:
+    return _OTHER_WORDS.fullmatch(text) is not None or text in WORDS
