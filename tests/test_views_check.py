@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from gitagent.core.checks import Finding, Severity
 from gitagent.core.graph import TaskGraph
+from gitagent.core.record import finding_json
 from gitagent.core.task import Status, Task, WaitingFor
-from gitagent.views.check import DEEPEST, findings_text, why_text
+from gitagent.views.check import DEEPEST, finding_line, why_text
 
 
 def graph_of(*tasks: Task) -> TaskGraph:
@@ -51,7 +52,7 @@ def test_findings_read_as_a_compiler_prints_them() -> None:
         Finding("no test was run"),
     )
 
-    assert findings_text(findings).split("\n") == [
+    assert [finding_line(finding_json(each)) for each in findings] == [
         "src/a.py:3: warning: unused import (remove it)",
         "a.bin: error: too large by far",
         "error: no test was run",

@@ -17,7 +17,7 @@ from gitagent.core.claim import Running
 from gitagent.core.graph import TaskGraph
 from gitagent.core.message import Message, MessageKind
 from gitagent.core.task import Budget, Integrate, PlanMode, Status, Task, WaitingFor
-from gitagent.views.task import task_json, task_line, task_page, task_table
+from gitagent.views.task import task_json, task_page, task_table
 
 Golden = Callable[[str, str], None]
 RUN = "01jd3v5k8m0000000000000000"
@@ -176,7 +176,7 @@ def test_colour_adds_styles_and_nothing_else() -> None:
 def test_the_line_of_a_ready_task_is_its_marker_its_id_and_its_title() -> None:
     ready = Task("aaaaa", "Write a poem")
 
-    assert task_line(ready, lone(ready), 80) == "[ ] aaaaa  Write a poem"
+    assert task_table([ready], lone(ready), 80, colour=False) == "[ ] aaaaa  Write a poem"
 
 
 def test_a_list_of_nothing_is_empty() -> None:
@@ -227,5 +227,8 @@ def test_no_text_of_a_task_reaches_the_terminal_as_a_command(text: str) -> None:
     )
     inbox = [Message(RUN, "aaaaa", hostile, MessageKind.NOTE, hostile, NOW)]
 
-    for shown in (task_page(task, lone(task), [], inbox), task_line(task, lone(task), 80)):
+    for shown in (
+        task_page(task, lone(task), [], inbox),
+        task_table([task], lone(task), 80, colour=False),
+    ):
         assert not set(shown) & {"\x1b", "\x07", "\x9b", "\r", "\x00"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from gitagent.core.checks import Finding
 from gitagent.core.graph import Cause, TaskGraph
-from gitagent.core.record import CheckJson, FindingJson, finding_json
+from gitagent.core.record import CheckJson, FindingJson
 from gitagent.text import one_line
 from gitagent.views.words import duration
 
@@ -14,11 +11,6 @@ LINE = 300
 """Characters of a finding or a cause that are shown."""
 DEEPEST = 12
 """Steps of indentation; what is deeper says its depth in a number instead."""
-
-
-def findings_text(findings: Iterable[Finding]) -> str:
-    """Return a line `path:line: severity: message` for each finding, as compilers print."""
-    return "\n".join(finding_line(finding_json(each)) for each in findings)
 
 
 def finding_line(finding: FindingJson) -> str:

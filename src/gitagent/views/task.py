@@ -115,11 +115,6 @@ class _Widths(NamedTuple):
     note: int
 
 
-def task_line(task: Task, graph: TaskGraph, width: int) -> str:
-    """Return one line of `list`, in at most `width` columns where that leaves anything."""
-    return task_table([task], graph, width, colour=False)
-
-
 def task_table(tasks: Sequence[Task], graph: TaskGraph, width: int, *, colour: bool) -> str:
     """Return a line for each task, in the order given, with its columns aligned.
 
