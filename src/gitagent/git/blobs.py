@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pygit2
 
 from gitagent.core.errors import ExternalError
-from gitagent.git import files
+from gitagent.git import files, objects
 
 
 def size(repo: pygit2.Repository, oid: pygit2.Oid) -> int:
@@ -33,7 +33,12 @@ def view(repo: pygit2.Repository, oid: pygit2.Oid) -> memoryview:
 
 
 def write(repo: pygit2.Repository, opened: int, most: int) -> pygit2.Oid:
-    """Store the open file `opened`, cut after `most` bytes, and return its id."""
+    """Store the open regular file `opened`, cut after `most` bytes, and return its id."""
+    return objects.retried(lambda: _write(repo, opened, most))
+
+
+def _write(repo: pygit2.Repository, opened: int, most: int) -> pygit2.Oid:
+    os.lseek(opened, 0, os.SEEK_SET)
     start = files.some(opened, min(files.CHUNK, most))
     more = files.some(opened, 1) if len(start) < most else b""
     if not more:

@@ -9,6 +9,7 @@ from datetime import datetime
 import pygit2
 
 from gitagent.core.errors import Refused
+from gitagent.git import objects
 from gitagent.git.command import failure
 from gitagent.git.repository import GITAGENT, Identity, Repository
 
@@ -39,7 +40,10 @@ def write(repository: Repository, draft: Draft) -> str:
     author = _signature(draft.author, draft.when)
     committer = _signature(GITAGENT, draft.when)
     tree = pygit2.Oid(hex=draft.tree)
-    return str(repository.raw.create_commit(None, author, committer, draft.message, tree, parents))
+    create = repository.raw.create_commit
+    return str(
+        objects.retried(lambda: create(None, author, committer, draft.message, tree, parents))
+    )
 
 
 def write_signed(repository: Repository, draft: Draft) -> str:
@@ -70,23 +74,12 @@ def signing_config(repository: Repository) -> Mapping[str, str] | None:
 
     None when the person's own configuration does not ask for signed commits.
     """
-    own = _user_config(repository)
+    own = repository.persons_config
     if own.get("commit.gpgsign", "").lower() not in ("true", "yes", "on", "1"):
         return None
     defaults = {"gpg.format": "openpgp", "gpg.program": "gpg", "gpg.ssh.program": "ssh-keygen"}
     chosen = {key: own.get(key.lower(), defaults.get(key, "")) for key in _SIGNING_KEYS}
     return {key: value for key, value in chosen.items() if value or key == "user.signingKey"}
-
-
-def _user_config(repository: Repository) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for scope in ("--system", "--global"):
-        captured = repository.git.run("config", scope, "--includes", "--list", "-z")
-        for item in captured.stdout.decode(errors="surrogateescape").split("\0"):
-            key, _, value = item.partition("\n")
-            if key:
-                values[key.lower()] = value or "true"
-    return values
 
 
 def _identity_variables(draft: Draft) -> dict[str, str]:

@@ -7,12 +7,11 @@ namespace that is older than `STALE` seconds belongs to a process that was kille
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,11 +19,33 @@ from typing import Self
 import pygit2
 
 from gitagent.core.errors import ConflictError, ExternalError
+from gitagent.git.flock import exclusive
+from gitagent.git.plain_refs import CLAIMS, FETCHED_CLAIMS, TASKS
 
-TASKS = "refs/heads/gitagent/tasks"
+__all__ = [
+    "BRANCHES",
+    "CLAIMS",
+    "FETCHED_CLAIMS",
+    "FETCHED_HEADS",
+    "FETCHED_TASKS",
+    "KEPT",
+    "LANDINGS",
+    "OWN",
+    "RUNS",
+    "TASKS",
+    "LockedRefs",
+    "Refs",
+]
+
 BRANCHES = "refs/heads/gitagent/"
-CLAIMS = "refs/gitagent/claims/"
 RUNS = "refs/gitagent/runs/"
+LANDINGS = "refs/gitagent/landings/"
+"""Landings that were written and may not have reached the remote yet."""
+KEPT = "refs/gitagent/kept/"
+"""Copies of a tasks branch that somebody rewrote elsewhere, each named by its own commit."""
+FETCHED_TASKS = "refs/gitagent/r/tasks"
+FETCHED_HEADS = "refs/gitagent/r/heads/"
+"""What the remote had when it was last asked."""
 OWN = (BRANCHES, "refs/gitagent/")
 """The namespaces that are gitagent's; nothing elsewhere is ever healed or deleted."""
 
@@ -82,6 +103,14 @@ class Refs:
                     raise ConflictError(message)
                 locked.set(ref, new)
 
+    def move(self, changes: Mapping[str, tuple[str | None, str | None]]) -> frozenset[str]:
+        """Move each ref that has its expected value, and return those; None as in `update`."""
+        with self.locked(*changes) as locked:
+            placed = {ref: new for ref, (old, new) in changes.items() if self.read(ref) == old}
+            for ref, new in placed.items():
+                locked.set(ref, new)
+        return frozenset(placed)
+
     def stale_locks(self) -> list[Path]:
         """Return the lock files in our own namespaces that are older than `STALE`."""
         with self._exclusive() as lock_file:
@@ -97,16 +126,8 @@ class Refs:
             lock.unlink(missing_ok=True)
         return healed
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[Path]:
-        self._home.mkdir(parents=True, exist_ok=True)
-        path = self._home / "lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield path
-        finally:
-            os.close(handle)
+    def _exclusive(self) -> AbstractContextManager[Path]:
+        return exclusive(self._home / "lock")
 
     def _lock(self, locked: LockedRefs, ref: str, lock_file: Path) -> None:
         own = ref.startswith(OWN)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pygit2
 
 from gitagent.core.errors import Refused
 from gitagent.git.command import Git
+from gitagent.git.objects import OpenObjects
+from gitagent.git.opening import common_dir_of, discover, open_raw, refuse_partial, top_of
 from gitagent.git.refs import Refs
 
 pygit2.settings.enable_fsync_gitdir(True)  # noqa: FBT003 - pygit2's; the default is no fsync (V17)
@@ -54,10 +58,11 @@ class Repository:
         environment: Mapping[str, str],
         top: Path | None = None,
     ) -> None:
+        self._given = (common_dir, here, environment, top)
         self.common_dir = common_dir
         self._top = top
         self.here = here
-        self.raw = _open(common_dir)
+        self.raw = open_raw(common_dir)
         self.home = common_dir / "gitagent"
         self.refs = Refs(self.raw, common_dir, self.home)
         self.git = Git(common_dir, environment)
@@ -69,14 +74,45 @@ class Repository:
         Raises `Refused`, in one line with the mend, where there is none or gitagent
         cannot work with it (SECURITY D16).
         """
-        found = _discover(start)
+        found = discover(start)
         if found is None:
             message = f"`{start}` is not in a git repository"
             raise Refused(message, hint="go into one, or make one with `git init`")
         git_dir = Path(found).resolve()
-        repository = cls(_common_dir(git_dir), git_dir, environment, _top(start, git_dir))
-        _refuse_partial(repository.raw)
+        repository = cls(common_dir_of(git_dir), git_dir, environment, top_of(start, git_dir))
+        refuse_partial(repository.raw)
         return repository
+
+    @property
+    def objects(self) -> OpenObjects:
+        """The objects of this repository."""
+        return OpenObjects(self.raw)
+
+    def again(self) -> Repository:
+        """Return the same repository, opened once more: pygit2's objects are for one thread."""
+        return Repository(*self._given)
+
+    def url(self, remote: str) -> str:
+        """Return the URL of a remote that is configured by this name, else of `remote` itself.
+
+        A relative path is made absolute from the top of the checkout, as git takes it.
+        """
+        named = self.own_config(f"remote.{remote}.url") or remote
+        if "://" in named or re.match(r"[^/]*:", named):
+            return named
+        top = self._main_tree() or self.common_dir
+        return str((top / named).resolve())
+
+    def remotes(self) -> tuple[str, ...]:
+        """Return the names of the configured remotes."""
+        return tuple(name for name in self.raw.remotes.names() if name)
+
+    def remote_with(self, branch: str) -> str | None:
+        """Return a remote that had a branch when git last fetched from it; None without one."""
+        for name in self.remotes():
+            if self.refs.read(f"refs/remotes/{name}/{branch}") is not None:
+                return name
+        return None
 
     def identity(self) -> Identity:
         """Return the person's name and address; raises `Refused` when git knows none.
@@ -113,26 +149,27 @@ class Repository:
     def default_base(self) -> str:
         """Return the branch that work starts from, unless the configuration names one.
 
-        What `origin/HEAD` names, else the current branch (DESIGN section 7).
         Raises `Refused` when HEAD is detached and nothing names a branch.
         """
-        origin = self.raw.references.get("refs/remotes/origin/HEAD")
-        if origin is not None and isinstance(origin.target, str):
-            name = origin.target.removeprefix("refs/remotes/origin/")
-            if self.branch_commit(name):
-                return name
-        current = self.current_branch()
-        if current is not None and current != "gitagent/tasks":
-            return current
-        return self._usual_base()
-
-    def _usual_base(self) -> str:
-        usual = [self.config("init.defaultBranch"), "main", "master"]
-        for name in usual:
-            if name and self.branch_commit(name):
+        for name in self.base_names():
+            if self.branch_commit(name) or name == self.current_branch():
                 return name
         message = "HEAD is detached, and no branch is named as the base"
         raise Refused(message, hint="switch to a branch with `git switch BRANCH`")
+
+    def base_names(self) -> tuple[str, ...]:
+        """Return what the base may be called, the likeliest first.
+
+        What `origin/HEAD` names, else the current branch (DESIGN section 7), else the usual.
+        """
+        origin = self.raw.references.get("refs/remotes/origin/HEAD")
+        named = str(origin.target) if origin is not None else ""
+        prefix = "refs/remotes/origin/"
+        head = named.removeprefix(prefix) if named.startswith(prefix) else None
+        current = self.current_branch()
+        own = None if current == "gitagent/tasks" else current
+        names = (head, own, self.config("init.defaultBranch"), "main", "master")
+        return tuple(dict.fromkeys(name for name in names if name))
 
     def base_commit(self, branch: str) -> str:
         """Return the commit at the tip of the base; raises `Refused` when there is none."""
@@ -146,6 +183,25 @@ class Repository:
         """Return a value of git's configuration; None when it is not set."""
         try:
             return self.raw.config[key]
+        except KeyError:
+            return None
+
+    @cached_property
+    def persons_config(self) -> Mapping[str, str]:
+        """The user's and the system's configuration of git, read once; keys in lower case."""
+        values: dict[str, str] = {}
+        for scope in ("--system", "--global"):
+            captured = self.git.run("config", scope, "--includes", "--list", "-z")
+            for item in captured.stdout.decode(errors="surrogateescape").split("\0"):
+                key, _, value = item.partition("\n")
+                if key:
+                    values[key.lower()] = value or "true"
+        return values
+
+    def own_config(self, key: str) -> str | None:
+        """Return a value of this clone's own configuration; None when it does not set it."""
+        try:
+            return pygit2.Config(str(self.common_dir / "config"))[key]
         except KeyError:
             return None
 
@@ -194,10 +250,11 @@ class Repository:
         if main is not None:
             found.append(Checkout(main, self.common_dir, _head_branch(self.common_dir)))
         for admin in sorted((self.common_dir / "worktrees").glob("*")):
-            pointer = admin / "gitdir"
-            if pointer.is_file():
-                path = Path(pointer.read_text(errors="surrogateescape").strip()).parent
-                found.append(Checkout(path, admin, _head_branch(admin)))
+            try:
+                named = (admin / "gitdir").read_text(errors="surrogateescape").strip()
+            except OSError:
+                continue  # not a worktree's, or gone at this moment
+            found.append(Checkout(Path(named).parent, admin, _head_branch(admin)))
         return found
 
     def _main_tree(self) -> Path | None:
@@ -227,68 +284,6 @@ class Repository:
             if checkout.branch == branch and checkout.path.is_dir():
                 return checkout
         return None
-
-
-def _discover(start: Path) -> str | None:
-    try:
-        return pygit2.discover_repository(str(start))
-    except pygit2.GitError as error:
-        raise _refusal(start, error) from error
-
-
-def _top(start: Path, git_dir: Path) -> Path | None:
-    """Return the folder above `start` whose `.git` is, or names, `git_dir`."""
-    for folder in (start, *start.parents):
-        entry = folder / ".git"
-        if entry.is_file():
-            named = entry.read_bytes().decode(errors="surrogateescape").rstrip("\n")
-            entry = folder / named.removeprefix("gitdir: ")
-        if entry.is_dir() and entry.resolve() == git_dir:
-            return folder
-    return None
-
-
-def _open(common_dir: Path) -> pygit2.Repository:
-    try:
-        return pygit2.Repository(str(common_dir))
-    except (pygit2.GitError, KeyError, ValueError) as error:
-        raise _refusal(common_dir, error) from error
-
-
-def _refusal(path: Path, error: Exception) -> Refused:
-    """Say in one line what libgit2 cannot open (SECURITY V20 and V23)."""
-    said = str(error)
-    if "object format" in said:
-        return Refused("this repository uses SHA-256, which gitagent cannot read yet")
-    if "refstorage" in said:
-        hint = "run `git refs migrate --ref-format=files`"
-        return Refused("this repository keeps its refs as reftables", hint=hint)
-    if "partialclone" in said:
-        return _partial("extensions.partialClone")
-    if "owne" in said:
-        hint = f"run `git config --global --add safe.directory {path}`"
-        return Refused(f"`{path}` belongs to another user", hint=hint)
-    return Refused(f"`{path}` cannot be opened: {said}")
-
-
-def _refuse_partial(raw: pygit2.Repository) -> None:
-    """Refuse a clone that lacks objects: libgit2 cannot fetch one when it is needed."""
-    for entry in raw.config:
-        of_remote = entry.name.startswith("remote.") and entry.name.endswith(".promisor")
-        if of_remote and entry.value == "true":
-            raise _partial(entry.name)
-
-
-def _partial(key: str) -> Refused:
-    message = "this is a partial clone, which gitagent cannot read yet"
-    return Refused(message, hint=f"run `git fetch --refetch --no-filter` and unset `{key}`")
-
-
-def _common_dir(git_dir: Path) -> Path:
-    pointer = git_dir / "commondir"
-    if not pointer.is_file():
-        return git_dir
-    return (git_dir / pointer.read_text(errors="surrogateescape").strip()).resolve()
 
 
 def _head_branch(git_dir: Path) -> str | None:

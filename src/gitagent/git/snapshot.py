@@ -20,7 +20,7 @@ import pygit2
 
 from gitagent.core.checks import Finding
 from gitagent.core.errors import ExternalError
-from gitagent.git import attributes, blobs, files, ignore, names, trees
+from gitagent.git import attributes, blobs, files, ignore, names, objects, trees
 from gitagent.git.rules import Rules
 from gitagent.git.trees import BLOB, EXECUTABLE, GITLINK, LINK, TREE, Entry
 
@@ -198,7 +198,7 @@ class _Walk:
             reason = "is a symbolic link that git would read as its own file"
         if reason is not None:
             raise _Refusal(reason, "remove it or point it to a path within the repository")
-        return LINK, self.repo.create_blob(target)
+        return LINK, objects.write_blob(self.repo, target)
 
     def file(self, fd: int, place: _Place, name: bytes, mode: int) -> Entry:
         """Store a regular file; one that is as in the base keeps the base's mode as it is."""

@@ -16,6 +16,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from gitagent.core.errors import ExternalError
+from gitagent.git import objects
 
 TREE = 0o040000
 BLOB = 0o100644
@@ -62,7 +63,8 @@ def write_tree(repo: pygit2.Repository, listed: Mapping[bytes, tuple[int, Id]]) 
     Raises `ValueError` for a name that no tree can hold.
     """
     ordered = sorted(listed.items(), key=_git_order)
-    return repo.write(ObjectType.TREE, b"".join(_encoded(name, *to) for name, to in ordered))
+    raw = b"".join(_encoded(name, *to) for name, to in ordered)
+    return objects.write(repo, ObjectType.TREE, raw)
 
 
 def edit(repo: pygit2.Repository, tree: Id | None, changes: Mapping[bytes, Change]) -> pygit2.Oid:
