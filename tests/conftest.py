@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from support.fleet import Fleet
+from support.servers import Folder, folder
 from support.story import Person, Repo
 
 pytest_plugins = ["support.figures", "support.no_skip"]
@@ -49,3 +51,18 @@ def person(tmp_path: Path) -> Person:
 def repo(tmp_path: Path, person: Person) -> Repo:
     """Return a new repository, without a commit yet."""
     return Repo.create(tmp_path / "repo", person)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Folder]:
+    """Return a bare repository that is a folder."""
+    with folder(tmp_path / "hub.git") as server:
+        yield server
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, server: Folder) -> Iterator[Fleet]:
+    """Return two clones of `server` that share its queue, and the one that made it."""
+    fleet = Fleet.create(tmp_path, server, 2)
+    yield fleet
+    fleet.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from gitagent.core.errors import ExternalError, Refused
 from gitagent.git.checkout import checkout, restore
 from gitagent.git.snapshot import snapshot
 from support.plain import Odd, Plain, trees_of, write
+from support.story import PYTHON, Repo
 
 SLOW = settings(
     max_examples=40,
@@ -227,3 +229,33 @@ def test_a_deep_folder_is_checked_out_and_comes_back(plain: Plain) -> None:
 
     assert snapshot(plain.raw, put(plain, tree), plain.empty).tree == tree
     assert list(plain.listing(tree)) == [path]
+
+
+def test_worktrees_that_come_and_go_at_once_do_not_meet(repo: Repo, tmp_path: Path) -> None:
+    repo.commit("first", a="a")
+    code = """
+import os, sys
+from pathlib import Path
+from gitagent.git import worktree
+from gitagent.git.repository import Repository
+repository = Repository.find(Path.cwd(), os.environ)
+for number in range(25):
+    folder = Path(sys.argv[1], str(number), "work")
+    worktree.add(repository, folder, sys.argv[2])
+    worktree.remove(repository, folder)
+"""
+    head = repo.git("rev-parse", "HEAD")
+    argv = [PYTHON, "-c", code]
+    writers = [
+        subprocess.Popen(
+            [*argv, str(tmp_path / f"slots-{n}"), head],
+            cwd=repo.path,
+            env=repo.person.environment(),
+            stderr=subprocess.PIPE,
+        )
+        for n in range(4)
+    ]
+
+    said = [writer.communicate(timeout=100)[1].decode() for writer in writers]
+
+    assert said == [""] * 4

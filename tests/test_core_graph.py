@@ -10,8 +10,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from gitagent.core.claim import Running
-from gitagent.core.graph import Readiness, TaskGraph
+from gitagent.core.graph import Readiness, Running, TaskGraph
 from gitagent.core.task import Status, Task, WaitingFor
 
 NOW = "2026-11-21T06:00:00Z"

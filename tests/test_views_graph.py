@@ -13,8 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gitagent.core.claim import Running
-from gitagent.core.graph import Readiness, TaskGraph
+from gitagent.core.graph import Readiness, Running, TaskGraph
 from gitagent.core.task import Status, Task, WaitingFor
 from gitagent.views.graph import FILL, graph_dot, graph_json, graph_mermaid, graph_text
 from gitagent.views.picture import picture

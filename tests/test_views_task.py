@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from gitagent.core.checks import CheckSpec
-from gitagent.core.claim import Running
-from gitagent.core.graph import TaskGraph
+from gitagent.core.graph import Running, TaskGraph
 from gitagent.core.message import Message, MessageKind
 from gitagent.core.task import Budget, Integrate, PlanMode, Status, Task, WaitingFor
 from gitagent.views.task import task_json, task_page, task_table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitagent.cli.options import add_json
 from gitagent.cli.session import Session
 from gitagent.config import FILE
-from gitagent.core.errors import BadInput, Refused, UsageError
+from gitagent.core.errors import BadInput, NoQueue, UsageError
 
 if TYPE_CHECKING:
     from gitagent.store.queue import Queue
@@ -26,8 +26,7 @@ def lint_command(session: Session, arguments: argparse.Namespace) -> int:
     """Check every task file and the configuration; exit 2 when something is broken."""
     queue = session.project.queue()
     if queue.commit is None:
-        message = "this repository has no queue yet"
-        raise Refused(message, hint="run `gitagent init`")
+        raise NoQueue(session.project.repository.remote_with("gitagent/tasks"))
     rows = [
         *_broken_files(queue),
         *_edges(queue),

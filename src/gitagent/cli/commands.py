@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import argparse
+
     from gitagent.cli.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command: its name, its group in the help, what it does, and the module it lives in.
 
     The module has a function `configure_<name>(parser)` and a function `<name>(session,
@@ -66,12 +65,31 @@ COMMANDS = (
     Command("drop", OFFERS, "discard a task and its work", "offers"),
     Command("status", LOOK, "show what runs now and what waits for whom", "history"),
     Command("log", LOOK, "show what happened in a task's runs", "history"),
+    Command("sync", CARE, "bring the queue here and on the remote to the same state", "sync"),
     Command("lint", CARE, "check every task file and the configuration", "care"),
     Command("doctor", CARE, "say what is missing or wrong, and the mend", "care"),
     Command("completion", CARE, "print the completion script of a shell", "completion"),
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}
+
+
+_QUICK = {
+    "list --ready": ("tasks", "list_ready"),
+    "next --dry-run": ("dry", "known_next"),
+}
+"""What prompts, scripts and status bars call all the time: a parser would cost a fifth of it."""
+
+
+def quick(session: Session, words: list[str]) -> int | None:
+    """Carry out a call that needs no parser, and return the exit code; None for any other."""
+    as_json = words[-1:] == ["--json"]
+    found = _QUICK.get(" ".join(words[:-1] if as_json else words))
+    if found is None:
+        return None
+    module, name = found
+    call: Callable[..., int | None] = getattr(import_module(f"gitagent.cli.{module}"), name)
+    return call(session, as_json=as_json)
 
 
 def grouped_help() -> str:

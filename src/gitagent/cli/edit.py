@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitagent.cli.add import add_fields, fields_of, writable
 from gitagent.cli.editor import edit_text, keep
 from gitagent.cli.options import add_task
-from gitagent.cli.reading import read_queue
+from gitagent.cli.reading import read_near
 from gitagent.cli.session import Session
 from gitagent.core.errors import UsageError
 from gitagent.core.lifecycle import Cancelled, Closed, Reopened, TaskEvent, transition
@@ -31,7 +31,7 @@ def edit_command(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.store import layout, tasks
 
     project = session.project
-    task = _find_or_broken(read_queue(session), arguments.task)
+    task = _find_or_broken(read_near(session, arguments.task), arguments.task)
     data = project.branch.view().read(layout.task_path(task)) or b""
     before = data.decode(errors="surrogateescape")
     after = edit_text(session, before, f"{task}.md")
@@ -76,7 +76,8 @@ def update_command(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.store import tasks
 
     project = session.project
-    queue = read_queue(session)
+    named = (*arguments.needs, *arguments.not_needs, *arguments.blocks)
+    queue = read_near(session, arguments.task, *named)
     task = queue.find(arguments.task)
     needs = [queue.find(each).id for each in arguments.needs]
     not_needs = [_known(queue, task, each) for each in arguments.not_needs]

@@ -1,17 +1,15 @@
-"""Errors for people and for programs: what went wrong, and what to type next."""
+"""Errors for people and for programs: what went wrong, and what to type next.
+
+What only an error needs is imported when there is one.
+"""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import platform
-import tempfile
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from gitagent import __version__
 from gitagent.cli.session import Session
 from gitagent.core.errors import ExternalError, GitagentError
 
@@ -24,6 +22,8 @@ _MACHINE = frozenset(
 
 def report_error(session: Session, error: GitagentError, *, as_json: bool) -> int:
     """Say what went wrong and return the exit code."""
+    import json
+
     session.say(f"error: {error}")
     if error.hint:
         session.say(f"hint: {error.hint}")
@@ -71,6 +71,12 @@ def _is_the_machines(error: OSError) -> bool:
 
 
 def _keep_traceback(error: Exception, words: Sequence[str]) -> Path:
+    import platform
+    import tempfile
+    import traceback
+
+    from gitagent import __version__
+
     lines = [
         f"gitagent {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"command: {' '.join(words[:1])}",  # arguments may hold secrets

@@ -6,11 +6,12 @@ import argparse
 from typing import TYPE_CHECKING
 
 from gitagent.cli.options import add_json, add_task
-from gitagent.cli.reading import read_queue
+from gitagent.cli.reading import read_index, read_near
 from gitagent.cli.session import Session
 from gitagent.core.events import Entry
 from gitagent.core.graph import Readiness
-from gitagent.core.task import Status
+from gitagent.core.task import CLOSED, Status
+from gitagent.store.index import Snapshot
 
 if TYPE_CHECKING:
     from gitagent.store.queue import Queue
@@ -25,12 +26,14 @@ def status_command(session: Session, arguments: argparse.Namespace) -> int:
     """Show what runs now, and what waits for whom."""
     from gitagent.views.status import status_page
 
-    queue = read_queue(session)
+    index = read_index(session)
+    queue = session.project.having(*set(Status) - CLOSED)
     value = _status(queue)
     if arguments.json:
         session.json(value)
     else:
-        session.data(status_page(queue.graph, value["running"], colour=session.colour))
+        done = index.ask(Snapshot.counts).get(Status.DONE, 0)
+        session.data(status_page(queue.graph, done, value["running"], colour=session.colour))
     return 0
 
 
@@ -75,7 +78,7 @@ def log_command(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.runner.journal import entry_json
     from gitagent.views.event import log_lines
 
-    queue = read_queue(session)
+    queue = read_near(session, arguments.task)
     task = queue.find(arguments.task)
     runs = _runs(session, queue, task.id)
     if arguments.json:

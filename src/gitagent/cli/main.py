@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
+import gc
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from gitagent import __version__
-from gitagent.cli.commands import BY_NAME, Command, grouped_help
+from gitagent.cli.commands import BY_NAME, quick
 from gitagent.cli.failure import report_error, report_unexpected, settle
 from gitagent.cli.session import Session
 from gitagent.core.errors import GitagentError, UsageError
 
 INTERRUPTED = 130
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are errors like any other."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing and exiting."""
-        raise UsageError(message, hint=f"see `{self.prog} --help`")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,42 +36,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(session: Session, words: list[str]) -> int:
-    parser = root_parser()
-    head, rest = _split(words)
-    chosen = parser.parse_args(head)
-    session.go_to(chosen.directory)
-    if not rest:
-        session.data(parser.format_help().rstrip())
-        return 0
-    command = BY_NAME.get(rest[0])
-    if command is None:
-        raise _unknown(rest[0])
-    arguments = command_parser(command).parse_args(rest[1:])
-    code = command.call(session, arguments)
+    gc.disable()  # a call of some milliseconds frees nothing by it
+    known = quick(session, words)
+    if known is not None:
+        session.leave(known)
+    gc.enable()
+    code = _parse_and_call(session, words)
     session.flush()
     return code
 
 
-def root_parser() -> Parser:
-    """Return the parser of what stands before the command."""
-    parser = Parser(
-        prog="gitagent",
-        usage="gitagent [-C DIR] COMMAND [ARGUMENTS]",
-        description="A task queue for coding agents that lives in the repository itself.",
-        epilog=grouped_help() + "\n\n`gitagent COMMAND --help` says more of a command.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
-    parser.add_argument("--version", action="version", version=f"gitagent {__version__}")
-    return parser
+def _parse_and_call(session: Session, words: list[str]) -> int:
+    from gitagent.cli.parsing import command_parser, root_parser
 
-
-def command_parser(command: Command) -> Parser:
-    """Return the parser of one command; this imports the module that it lives in."""
-    description = f"{command.does[0].upper()}{command.does[1:]}."
-    parser = Parser(prog=f"gitagent {command.name}", description=description)
-    command.configure(parser)
-    return parser
+    head, rest = _split(words)
+    if head or not rest:
+        parser = root_parser()
+        session.go_to(parser.parse_args(head).directory)
+        if not rest:
+            session.data(parser.format_help().rstrip())
+            return 0
+    command = BY_NAME.get(rest[0])
+    if command is None:
+        raise _unknown(rest[0])
+    arguments = command_parser(command).parse_args(rest[1:])
+    return command.call(session, arguments)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
@@ -94,6 +72,8 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _unknown(name: str) -> UsageError:
+    import difflib
+
     near = difflib.get_close_matches(name, BY_NAME, n=1)
     hint = f"did you mean `gitagent {near[0]}`?" if near else "see `gitagent --help`"
     return UsageError(f"there is no command `{name}`", hint=hint)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gitagent.cli.options import add_json, add_task
-from gitagent.cli.reading import read_queue
+from gitagent.cli.reading import read_near
 from gitagent.cli.session import Session
 from gitagent.core.checks import CheckResult
-from gitagent.core.errors import Refused, UsageError
+from gitagent.core.errors import GitagentError, Refused, UsageError
 from gitagent.core.events import Checked
 
 
@@ -22,15 +24,16 @@ def configure_diff(parser: argparse.ArgumentParser) -> None:
 
 def diff_command(session: Session, arguments: argparse.Namespace) -> int:
     """Print what the last run of a task changed, as a patch."""
-    from gitagent.runner import offers
+    from gitagent.runner.offered import last_work, with_objects
 
     project = session.project
-    queue = read_queue(session)
+    queue = read_near(session, arguments.task)
     task = queue.find(arguments.task)
-    found = offers.last_work(project, queue, task)
+    found = last_work(project, queue, task)
     if found is None:
         message = f"{task.id} has no work to show: no run of it changed a file"
         raise Refused(message, hint=f"see `gitagent show {task.id}`")
+    found = with_objects(project, found)
     options = _diff_options(session, arguments)
     git = project.repository.git
     captured = git.run("diff", *options, found.record["base_commit"], found.work, "--")
@@ -52,6 +55,20 @@ def _diff_options(session: Session, arguments: argparse.Namespace) -> list[str]:
     return options
 
 
+@contextmanager
+def _deciding(session: Session) -> Iterator[None]:
+    """Hear of the queue before a person decides, and push what came of it (DESIGN section 5)."""
+    from gitagent.runner.waiting import never
+
+    session.project.sync(never)
+    yield
+    try:
+        session.project.sync(never)
+    except GitagentError as error:
+        session.say(f"warning: decided here, and not pushed yet: {error}")
+        session.hint("run `gitagent sync`")
+
+
 def configure_accept(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `accept`."""
     add_task(parser)
@@ -64,8 +81,8 @@ def accept_command(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.runner import offers
 
     project = session.project
-    found = offers.offer(project, read_queue(session), arguments.task)
     if arguments.dry_run:
+        found = offers.offer(project, read_near(session, arguments.task), arguments.task)
         base = project.base()
         session.say(f"would land {found.work[:12]} on `{base.branch}` at {base.commit[:12]}")
         session.data(found.work)
@@ -74,10 +91,11 @@ def accept_command(session: Session, arguments: argparse.Namespace) -> int:
     def tell(result: CheckResult) -> None:
         from gitagent.views.event import event_line
 
-        line = event_line(Checked(found.work, result), verbose=False, colour=session.colour_err)
+        line = event_line(Checked("", result), verbose=False, colour=session.colour_err)
         session.say(line or result.name)
 
-    with session.interruptible() as interrupt:
+    with session.interruptible() as interrupt, _deciding(session):
+        found = offers.offer(project, read_near(session, arguments.task), arguments.task)
         landing = offers.accept(project, found, interrupt.asked, tell)
     if arguments.json:
         value = {"task": found.task.id, "branch": landing.branch, "commit": landing.commit}
@@ -103,8 +121,9 @@ def reject_command(session: Session, arguments: argparse.Namespace) -> int:
     if not arguments.because.strip():
         message = "`--because` is empty"
         raise UsageError(message, hint="say what is wrong, so that it can be mended")
-    queue = read_queue(session)
-    task = offers.reject(session.project, queue, arguments.task, arguments.because)
+    with _deciding(session):
+        queue = read_near(session, arguments.task)
+        task = offers.reject(session.project, queue, arguments.task, arguments.because)
     session.say(f"{task.id} is open again; the next run of it is told why")
     session.say(f"to do it now: gitagent run {task.id}")
     session.data(task.id)
@@ -120,7 +139,10 @@ def drop_command(session: Session, arguments: argparse.Namespace) -> int:
     """Discard a task and its work, and say how to get both back."""
     from gitagent.runner import offers
 
-    task, found = offers.drop(session.project, read_queue(session), arguments.task)
+    with _deciding(session):
+        task, found = offers.drop(
+            session.project, read_near(session, arguments.task), arguments.task
+        )
     session.say(f"{task.id} is cancelled")
     session.say(f"to reopen it: gitagent update {task.id} --status open")
     if found is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
 from gitagent.core.task import Integrate
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

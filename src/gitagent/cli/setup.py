@@ -22,6 +22,12 @@ def configure_init(parser: argparse.ArgumentParser) -> None:
         help="the program of the agent `command`, to be written into the configuration",
     )
 
+    parser.add_argument(
+        "--share",
+        metavar="REMOTE",
+        help="let this remote hold the queue, too; without it nothing leaves the machine",
+    )
+
 
 def init_command(session: Session, arguments: argparse.Namespace) -> int:
     """Make the tasks branch and write, but not commit, a configuration; again is harmless."""
@@ -31,18 +37,36 @@ def init_command(session: Session, arguments: argparse.Namespace) -> int:
     _refuse_taken_name(project)
     base = project.repository.default_base()
     project.repository.base_commit(base)
+    if arguments.share is not None:
+        _share(session, arguments.share)
     created = project.branch.create(project.author, project.now(), {README: README_TEXT})
     session.say(
         "made the branch `gitagent/tasks`, which holds the queue"
         if created
         else "the branch `gitagent/tasks` is there already"
     )
+    if arguments.share is not None:
+        _publish(session, arguments.share)
     _write_config(session, project, base, arguments.command)
     session.say("")
     session.say("next, type:")
     session.say('  gitagent add "What is wanted" --verify "the command that proves it"')
     session.say("  gitagent next --command 'the program that does it'")
     return 0
+
+
+def _share(session: Session, remote: str) -> None:
+    """Let the remote hold the queue, and take over the one that it has."""
+    from gitagent.runner.sharing import share
+
+    share(session.project, remote)
+    session.project.refresh()
+
+
+def _publish(session: Session, remote: str) -> None:
+    with session.interruptible() as interrupt:
+        session.project.sync(interrupt.asked)
+    session.say(f"`{remote}` holds the queue now; `next` and `run` work on it")
 
 
 def _refuse_taken_name(project: Project) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitagent.cli.options import add_json, add_task
-from gitagent.cli.reading import read_queue
+from gitagent.cli.reading import read_index, read_near
 from gitagent.cli.session import Session
 from gitagent.core.graph import Readiness
-from gitagent.core.lifecycle import CLOSED
-from gitagent.core.task import Status, Task
+from gitagent.core.task import CLOSED, Status, Task
 
 if TYPE_CHECKING:
-    from gitagent.store.queue import Queue
+    import argparse
+
+    from gitagent.core.graph import TaskGraph
+    from gitagent.store.index import Snapshot
 
 
 def configure_list(parser: argparse.ArgumentParser) -> None:
@@ -28,42 +29,110 @@ def configure_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", action="append", default=[], help="only tasks with this label")
     parser.add_argument("--all", action="store_true", help="closed tasks too")
     parser.add_argument("--search", metavar="TEXT", help="only tasks that hold all these words")
+    parser.add_argument(
+        "--matrix",
+        action="store_true",
+        help="the ready tasks, on one line, as the matrix of a GitHub Actions job",
+    )
     add_json(parser)
+
+
+class _Wanted(NamedTuple):
+    """Which tasks to list; `words` are in lower case, as `casefold` has it."""
+
+    ready: bool = False
+    statuses: tuple[str, ...] = ()
+    labels: frozenset[str] = frozenset()
+    closed: bool = False
+    words: tuple[str, ...] = ()
 
 
 def list_command(session: Session, arguments: argparse.Namespace) -> int:
     """List tasks: the ready ones first, in the order in which they would be done."""
-    from gitagent.views.task import task_json, task_table
+    wanted = _Wanted(
+        arguments.ready,
+        tuple(arguments.status or ()),
+        frozenset(arguments.label),
+        arguments.all or bool(arguments.search),
+        tuple((arguments.search or "").casefold().split()),
+    )
+    if arguments.matrix:
+        return _matrix(session, wanted._replace(ready=True))
+    return _list(session, wanted, as_json=arguments.json)
 
-    queue = read_queue(session)
-    chosen = [task for task in _in_order(queue) if _wanted(queue, task, arguments)]
-    if arguments.json:
-        session.json([task_json(task, queue.graph) for task in chosen])
-    elif chosen:
-        session.data(task_table(chosen, queue.graph, session.width, colour=session.colour))
-    else:
-        session.say("no task matches" if queue.graph.tasks else "there are no tasks yet")
+
+def _matrix(session: Session, wanted: _Wanted) -> int:
+    from gitagent.views.matrix import MOST_JOBS, matrix
+
+    now = session.timestamp()
+    chosen, _, _ = read_index(session).ask(
+        lambda found: _chosen(found, wanted, now, needing=False), search=bool(wanted.words)
+    )
+    value, left_out = matrix(chosen)
+    session.json_line(value)
+    if left_out:
+        session.say(f"{left_out} ready tasks did not fit: a matrix holds {MOST_JOBS}")
     return 0
 
 
-def _in_order(queue: Queue) -> list[Task]:
-    ready = queue.graph.ready()
-    first = {task.id for task in ready}
-    rest = [task for task in queue.graph.tasks.values() if task.id not in first]
-    return [*ready, *sorted(rest, key=lambda t: (t.status in CLOSED, t.priority, t.created, t.id))]
+def list_ready(session: Session, *, as_json: bool) -> int:
+    """List the ready tasks."""
+    return _list(session, _Wanted(ready=True), as_json=as_json)
 
 
-def _wanted(queue: Queue, task: Task, arguments: argparse.Namespace) -> bool:
-    if arguments.ready and queue.graph.readiness(task) is not Readiness.READY:
+def _list(session: Session, wanted: _Wanted, *, as_json: bool) -> int:
+    from gitagent.views.task import task_json, task_table
+
+    now = session.timestamp()
+    chosen, graph, some = read_index(session).ask(
+        lambda found: _chosen(found, wanted, now, needing=as_json), search=bool(wanted.words)
+    )
+    if as_json:
+        session.json([task_json(task, graph) for task in chosen])
+    elif chosen:
+        session.data(task_table(chosen, graph, session.width, colour=session.colour))
+    else:
+        session.say("no task matches" if some else "there are no tasks yet")
+    return 0
+
+
+def _chosen(
+    found: Snapshot, wanted: _Wanted, now: str, *, needing: bool
+) -> tuple[list[Task], TaskGraph, bool]:
+    """Return the tasks to list, what is to be known of them, and whether there are any at all."""
+    first, others = _candidates(found, wanted, now)
+    ready = [task for task in first if _is_wanted(task, wanted)]
+    rest: list[Task] = []
+    if not wanted.ready:
+        known = {task.id for task in ready}
+        rest = sorted(
+            (task for task in others if task.id not in known and _is_wanted(task, wanted)),
+            key=lambda task: (task.status in CLOSED, task.priority, task.created, task.id),
+        )
+    chosen = [*ready, *rest]
+    return chosen, found.around(chosen, now, needing=needing), bool(found.counts())
+
+
+def _candidates(found: Snapshot, wanted: _Wanted, now: str) -> tuple[list[Task], list[Task]]:
+    """Return the ready tasks, and those of the statuses that are wanted, as far as they match."""
+    statuses = _statuses(wanted)
+    if not wanted.words:
+        return found.ready(now), [] if wanted.ready else found.with_status(statuses)
+    held = found.holding(wanted.words)
+    ready = [task for task in held if found.is_ready(task.id, now)]
+    return ready, [task for task in held if task.status in statuses]
+
+
+def _statuses(wanted: _Wanted) -> list[Status]:
+    if wanted.statuses:
+        return [Status(each) for each in wanted.statuses]
+    return [status for status in Status if wanted.closed or status not in CLOSED]
+
+
+def _is_wanted(task: Task, wanted: _Wanted) -> bool:
+    if wanted.statuses and task.status.value not in wanted.statuses:
         return False
-    if arguments.status and task.status.value not in arguments.status:
-        return False
-    if task.status in CLOSED and not (arguments.all or arguments.status or arguments.search):
-        return False
-    if not set(arguments.label) <= set(task.labels):
-        return False
-    text = f"{task.id}\n{task.title}\n{task.body}\n{' '.join(task.labels)}".casefold()
-    return all(word in text for word in (arguments.search or "").casefold().split())
+    return wanted.labels <= set(task.labels)
 
 
 def configure_show(parser: argparse.ArgumentParser) -> None:
@@ -74,15 +143,32 @@ def configure_show(parser: argparse.ArgumentParser) -> None:
 
 def show_command(session: Session, arguments: argparse.Namespace) -> int:
     """Show one task with its runs and messages."""
+    if arguments.json:
+        from gitagent.views.task import task_json
+
+        session.json(task_json(*_one(session, arguments)))
+        return 0
+    return _show_page(session, arguments)
+
+
+def _one(session: Session, arguments: argparse.Namespace) -> tuple[Task, TaskGraph]:
+    """Return the task that is named, and what is to be known of it."""
+    now = session.timestamp()
+
+    def ask(found: Snapshot) -> tuple[Task, TaskGraph]:
+        task = found.find(arguments.task)
+        return task, found.around([task], now)
+
+    return read_index(session).ask(ask)
+
+
+def _show_page(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.store.messages import inbox
     from gitagent.store.records import records
-    from gitagent.views.task import task_json, task_page
+    from gitagent.views.task import task_page
 
-    queue = read_queue(session)
+    queue = read_near(session, arguments.task)
     task = queue.find(arguments.task)
-    if arguments.json:
-        session.json(task_json(task, queue.graph))
-        return 0
     view = session.project.branch.view()
     runs = records(view, queue, task.id)
     session.data(task_page(task, queue.graph, runs, inbox(view, task.id)))
@@ -107,7 +193,8 @@ def graph_command(session: Session, arguments: argparse.Namespace) -> int:
     from gitagent.views.graph import graph_dot, graph_json, graph_mermaid, graph_text
     from gitagent.views.svg import graph_svg
 
-    graph = read_queue(session).graph
+    now = session.timestamp()
+    graph = read_index(session).ask(lambda found: found.graph(now))
     ids = [t.id for t in graph.tasks.values() if arguments.all or t.status not in CLOSED]
     if arguments.format == "json":
         session.json(graph_json(graph, ids))
@@ -131,15 +218,14 @@ def why_command(session: Session, arguments: argparse.Namespace) -> int:
     """Say why a task is not ready."""
     from gitagent.views.check import why_text
 
-    queue = read_queue(session)
-    task = queue.find(arguments.task)
+    task, graph = _one(session, arguments)
     if arguments.json:
         causes = [
             {"task": each.task, "text": each.text, "depth": each.depth, "root": each.root}
-            for each in queue.graph.why(task.id)
+            for each in graph.why(task.id)
         ]
-        ready = queue.graph.readiness(task) is Readiness.READY
+        ready = graph.readiness(task) is Readiness.READY
         session.json({"task": task.id, "ready": ready, "causes": causes})
         return 0
-    session.data(why_text(queue.graph, task.id).rstrip("\n"))
+    session.data(why_text(graph, task.id).rstrip("\n"))
     return 0

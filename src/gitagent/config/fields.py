@@ -8,7 +8,6 @@ reading 500 tasks takes, and it knows no lines.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -64,6 +63,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     same = word.lower().replace("-", "_")
     if same in plain:
         return plain[same]
+    import difflib  # noqa: PLC0415  only for a slip
+
     found = difflib.get_close_matches(word[:64].lower(), list(plain), n=1, cutoff=_SIMILAR)
     return plain[found[0]] if found else None
 

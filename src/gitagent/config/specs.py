@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gitagent.config import fields
 from gitagent.config.fields import Fields, Where
-from gitagent.core.checks import DEFAULT_TIMEOUT, CheckSpec
 from gitagent.core.errors import BadInput
 from gitagent.core.task import Budget
 from gitagent.core.units import format_count, format_duration
 from gitagent.yaml_subset import Value, show
+
+if TYPE_CHECKING:
+    from gitagent.core.checks import CheckSpec
 
 RESERVED = ("guard", "review")
 """Names of the checks that are no commands; results are told apart by name."""
@@ -48,6 +50,8 @@ def check(value: Value, where: Where) -> CheckSpec:
         given = {"run": fields.text(value, where)}
     if "run" not in given:
         raise where.error(f"{show(where.key)} has no `run`, the command")
+    from gitagent.core.checks import CheckSpec  # noqa: PLC0415  few tasks have a check
+
     return CheckSpec(**{"name": given["run"].strip(), **given})
 
 
@@ -82,6 +86,8 @@ def budget_of(given: dict[str, Any]) -> Budget:
 
 def check_value(spec: CheckSpec) -> Value:
     """Return what `check` reads as `spec`, as short as can be."""
+    from gitagent.core.checks import DEFAULT_TIMEOUT  # noqa: PLC0415
+
     given: dict[str, Value] = {"run": spec.run}
     if spec.name != spec.run.strip():
         given = {"name": spec.name, "run": spec.run}

@@ -67,12 +67,3 @@ class Claim:
             "job": self.job,
             "continues": self.continues,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A live claim as readers see it."""
-
-    run: str
-    runner: str
-    epoch: int

@@ -9,6 +9,7 @@
         ├── UnknownTask      no task, or several, have this id
         ├── BadInput         a file, a key or a value is not allowed
         └── Refused          this repository or this state does not allow it
+            └── NoQueue      there is no tasks branch
 
 An outcome of a run is a value (`core.outcome`), never an exception. Every message is one
 sentence without a trailing period; `hint` is what to type next.
@@ -80,3 +81,11 @@ class Refused(UsageError):
     """The repository, or the state something is in, does not allow it."""
 
     code = "refused"
+
+
+class NoQueue(Refused):
+    """There is no tasks branch here; `remote` is one that has it, as far as is known."""
+
+    def __init__(self, remote: str | None) -> None:
+        share = f" --share {remote}" if remote else ""
+        super().__init__("this repository has no queue yet", hint=f"run `gitagent init{share}`")

@@ -104,11 +104,15 @@ class Rebased:
 
 @dataclass(frozen=True, slots=True)
 class Integrated:
-    """The work is where it should go: `ref` names it, `url` where there is one."""
+    """The work is where it should go: `ref` names it, `url` where there is one.
+
+    `run` is the one that had put it there already, when this one only found it.
+    """
 
     commit: str
     ref: str | None = None
     url: str | None = None
+    run: str | None = None
     event: Literal["integrated"] = "integrated"
 
 

@@ -6,17 +6,14 @@ its dependents again (DESIGN section 2).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
-from gitagent.core.claim import Running
-from gitagent.core.lifecycle import CLOSED
-from gitagent.core.task import Status, Task
-
-SPELLED_IDS = 8
-"""How many ids of a cycle are spelled out in a text; a line that a person reads."""
+from gitagent.core.cycles import components, cycle_texts, way
+from gitagent.core.task import BRANCHED, CLOSED, Status, Task
 
 
 class Readiness(StrEnum):
@@ -29,8 +26,15 @@ class Readiness(StrEnum):
     HELD = "held"  # waiting, in_review, done, failed or cancelled: its own status says it
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Running(NamedTuple):
+    """A live claim as readers see it."""
+
+    run: str
+    runner: str
+    epoch: int
+
+
+class Cause(NamedTuple):
     """One line of why a task is not ready; `depth` is how far below the task it stands.
 
     A root is a cause that has no cause below it: there something can be done.
@@ -75,22 +79,34 @@ class TaskGraph:
     def cycles(self) -> dict[str, str]:
         """The tasks that need themselves, each with words for the cycle it is in."""
         found: dict[str, str] = {}
-        for component in _components(self._needs, self._blocks):
+        for component in components(self._needs, self._blocks):
             inside = {each: self._within(each, component) for each in component}
             if any(inside.values()):
-                found.update(_cycle_texts(inside))
+                found.update(cycle_texts(inside))
         return found
 
     def _within(self, task_id: str, component: set[str]) -> tuple[str, ...]:
         return tuple(each for each in self._needs.get(task_id, ()) if each in component)
 
     def missing(self, task: Task) -> tuple[str, ...]:
-        """Return the dependencies of `task` that are not done, in its own order."""
-        return tuple(each for each in task.blocked_by if not self._is_done(each))
+        """Return the dependencies that `task` waits for, in its own order.
+
+        That is those that are not done; a stacked task does not wait for the last of them
+        once that is offered as a branch, from which it then starts.
+        """
+        undone = tuple(each for each in task.blocked_by if not self._is_done(each))
+        stands = task.stack and len(undone) == 1 and self._is_offered(undone[0])
+        return () if stands else undone
 
     def _is_done(self, task_id: str) -> bool:
         task = self.tasks.get(task_id)
         return task is not None and task.status is Status.DONE
+
+    def _is_offered(self, task_id: str) -> bool:
+        task = self.tasks.get(task_id)
+        if task is None or task.status is not Status.IN_REVIEW:
+            return False
+        return task.integrate is None or task.integrate in BRANCHED
 
     def readiness(self, task: Task) -> Readiness:
         """Return what `task` is right now."""
@@ -197,7 +213,7 @@ class TaskGraph:
         The first and the last id are `task_id`; None when there would be no cycle.
         """
         for needed in needs:
-            path = _path(self._needs, needed, task_id)
+            path = way(self._needs, needed, task_id)
             if path is not None:
                 return (task_id, *path)
         return None
@@ -217,70 +233,3 @@ def _held(task: Task) -> str:
             return "is done"
         case Status.OPEN:
             return "is open"
-
-
-def _path(edges: Mapping[str, Sequence[str]], start: str, goal: str) -> tuple[str, ...] | None:
-    """Return a shortest way from `start` to `goal`, both included; None without one."""
-    came: dict[str, str | None] = {start: None}
-    queue = [start]
-    for here in queue:
-        if here == goal:
-            return _trail(came, here)
-        for needed in edges.get(here, ()):
-            if needed not in came:
-                came[needed] = here
-                queue.append(needed)
-    return None
-
-
-def _trail(came: Mapping[str, str | None], end: str) -> tuple[str, ...]:
-    trail = [end]
-    while (before := came[trail[-1]]) is not None:
-        trail.append(before)
-    return tuple(reversed(trail))
-
-
-def _cycle_texts(inside: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return what to say of each task of a component, in which all need each other.
-
-    One cycle of it is looked for, once; a task that is not on it is told which one it is.
-    """
-    start = min(inside)
-    loop = _path(inside, inside[start][0], start) or ()
-    texts = dict.fromkeys(inside, f"tied to the cycle {_spelled(loop, len(loop) - 1)}")
-    return texts | {each: f"in a cycle: {_spelled(loop, at)}" for at, each in enumerate(loop)}
-
-
-def _spelled(loop: Sequence[str], at: int) -> str:
-    """Return the cycle from its place `at` on, cut when it is long."""
-    ids = [loop[(at + step) % len(loop)] for step in range(min(len(loop), SPELLED_IDS))]
-    return " -> ".join([*ids, ids[0] if len(loop) <= SPELLED_IDS else "..."])
-
-
-def _components(
-    needs: Mapping[str, Sequence[str]], users: Mapping[str, Sequence[str]]
-) -> Iterator[set[str]]:
-    """Give the strongly connected components: Kosaraju's two walks, without recursion."""
-    seen: set[str] = set()
-    order = [each for start in needs if start not in seen for each in _walk(needs, start, seen)]
-    seen = set()
-    for start in reversed(order):
-        if start not in seen:
-            yield set(_walk(users, start, seen))
-
-
-def _walk(edges: Mapping[str, Sequence[str]], start: str, seen: set[str]) -> list[str]:
-    """Return what `start` leads to and is not `seen` yet, each after what it leads to."""
-    order: list[str] = []
-    seen.add(start)
-    stack = [(start, iter(edges.get(start, ())))]
-    while stack:
-        here, rest = stack[-1]
-        new = next((each for each in rest if each not in seen), None)
-        if new is None:
-            order.append(here)
-            stack.pop()
-        else:
-            seen.add(new)
-            stack.append((new, iter(edges.get(new, ()))))
-    return order

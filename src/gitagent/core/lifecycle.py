@@ -6,7 +6,21 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from gitagent.core.outcome import Outcome, ending
-from gitagent.core.task import Integrate, Status, Task, WaitingFor
+from gitagent.core.task import CLOSED, Integrate, Status, Task, WaitingFor
+
+__all__ = [
+    "CLOSED",
+    "Accepted",
+    "Cancelled",
+    "Closed",
+    "Dropped",
+    "Merged",
+    "Ran",
+    "Reopened",
+    "SentBack",
+    "TaskEvent",
+    "transition",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +68,15 @@ class Cancelled:
     """A person does not want the task any more."""
 
 
-TaskEvent: TypeAlias = Ran | Accepted | Merged | SentBack | Dropped | Reopened | Closed | Cancelled
+@dataclass(frozen=True, slots=True)
+class Restacked:
+    """What a stacked task's offer stands on has changed: it is to be done again on top of that."""
 
-CLOSED = frozenset({Status.DONE, Status.CANCELLED})
-"""Closed by a person or by landed work; a late run does not reopen it."""
+
+TaskEvent: TypeAlias = (
+    Ran | Accepted | Merged | SentBack | Dropped | Reopened | Closed | Cancelled | Restacked
+)
+
 _OFFERED = frozenset({Status.IN_REVIEW, Status.WAITING, Status.FAILED})
 
 
@@ -70,7 +89,7 @@ def transition(task: Task, event: TaskEvent) -> Task:
             return _to(task, Status.DONE) if task.status in _OFFERED else task
         case Merged():
             return _to(task, Status.DONE) if task.status is Status.IN_REVIEW else task
-        case SentBack():
+        case SentBack() | Restacked():
             return _to(task, Status.OPEN) if task.status in _OFFERED else task
         case Dropped() | Cancelled():
             return task if task.status in CLOSED else _to(task, Status.CANCELLED)

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from gitagent.core.events import Event
-from gitagent.core.message import Message
-from gitagent.core.record import RunJson
-from gitagent.core.run import AgentReply
-from gitagent.core.task import Task
+if TYPE_CHECKING:  # a task file and a configuration are read with none of these
+    from gitagent.core.events import Event
+    from gitagent.core.message import Message
+    from gitagent.core.record import RunJson
+    from gitagent.core.run import AgentReply
+    from gitagent.core.task import Task
 
-Emit: TypeAlias = Callable[[Event], None]
+Emit: TypeAlias = "Callable[[Event], None]"
 """Takes an event as it happens."""
 
 Stop: TypeAlias = Callable[[], bool]

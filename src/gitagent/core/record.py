@@ -7,10 +7,11 @@ record has on top of it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from gitagent.core.checks import CheckResult, Finding
-from gitagent.core.run import AttemptLog, Usage
+if TYPE_CHECKING:
+    from gitagent.core.checks import CheckResult, Finding
+    from gitagent.core.run import AttemptLog, Usage
 
 RECORD_VERSION = 1
 

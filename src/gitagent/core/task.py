@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from gitagent.core.checks import CheckSpec
+if TYPE_CHECKING:  # a command that only reads needs none of what judges
+    from gitagent.core.checks import CheckSpec
 
 
 class Status(StrEnum):
@@ -19,6 +21,10 @@ class Status(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+CLOSED = frozenset({Status.DONE, Status.CANCELLED})
+"""Closed by a person or by landed work; a late run does not reopen it."""
 
 
 class WaitingFor(StrEnum):
@@ -39,6 +45,10 @@ class Integrate(StrEnum):
     PATCH = "patch"
     REPORT = "report"
     NONE = "none"
+
+
+BRANCHED = frozenset({Integrate.BRANCH, Integrate.PR})
+"""What offers work as a branch, so that other work can be stacked on it."""
 
 
 class PlanMode(StrEnum):
@@ -111,11 +121,9 @@ class Task:
         return acceptance(self.body)
 
 
-_HEADING = re.compile(r"#{1,6}[ \t]+(?P<title>.*)")
-_ITEM = re.compile(
-    r"[ \t]{0,3}(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<mark>[ xX])\][ \t]+)?(?P<text>\S.*)"
-)
-_FENCE = re.compile(r" {0,3}(?P<marks>`{3,}(?=[^`]*$)|~{3,})(?P<rest>.*)")
+_HEADING = r"#{1,6}[ \t]+(?P<title>.*)"
+_ITEM = r"[ \t]{0,3}(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[(?P<mark>[ xX])\][ \t]+)?(?P<text>\S.*)"
+_FENCE = r" {0,3}(?P<marks>`{3,}(?=[^`]*$)|~{3,})(?P<rest>.*)"
 
 
 def acceptance(body: str) -> tuple[Criterion, ...]:
@@ -123,9 +131,9 @@ def acceptance(body: str) -> tuple[Criterion, ...]:
     criteria: list[Criterion] = []
     inside = False
     for line in _outside_code(body):
-        if heading := _HEADING.fullmatch(line):
+        if heading := re.fullmatch(_HEADING, line):
             inside = heading["title"].strip(" \t#").lower() == "acceptance criteria"
-        elif inside and (item := _ITEM.fullmatch(line)):
+        elif inside and (item := re.fullmatch(_ITEM, line)):
             criteria.append(Criterion(item["text"].strip(), item["mark"] in ("x", "X")))
     return tuple(criteria)
 
@@ -134,7 +142,7 @@ def _outside_code(body: str) -> Iterator[str]:
     """Give the lines outside fenced code; CommonMark 0.31 section 4.5 says where it ends."""
     opened = ""
     for line in body.splitlines():
-        fence = _FENCE.fullmatch(line)
+        fence = re.fullmatch(_FENCE, line)
         if opened:
             if fence and fence["marks"].startswith(opened) and not fence["rest"].strip():
                 opened = ""

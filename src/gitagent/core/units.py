@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 
 MAX_SECONDS = 7 * 24 * 3600
 """The longest duration: a week; far below what a wait in the operating system can hold."""
@@ -29,6 +28,8 @@ def parse_duration(text: str) -> float:
 
 def format_duration(seconds: float) -> str:
     """Return what `parse_duration` reads as `seconds`, such as `1h30m`."""
+    from decimal import Decimal  # noqa: PLC0415  2 ms that most task files need not pay
+
     whole, hours = int(seconds // 60), int(seconds // 3600)
     rest = Decimal(repr(seconds)) - whole * 60
     parts = [(hours, "h"), (whole % 60, "m"), (rest.normalize(), "s")]
@@ -47,6 +48,8 @@ def parse_count(text: str) -> int:
     found = _COUNT.fullmatch(text) if text.isascii() else None
     if found is None:
         raise ValueError(text)
+    from decimal import Decimal  # noqa: PLC0415
+
     number = Decimal(f"{found[1]}.{found[2] or 0}") * _FACTORS[found[3]]
     if number != number.to_integral_value():
         raise ValueError(text)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 
 import pygit2
 from pygit2.enums import DeltaStatus
 
 from gitagent.core.errors import ConflictError
+from gitagent.git import commits
 from gitagent.git.command import failure
-from gitagent.git.repository import Checkout, Repository
+from gitagent.git.repository import GITAGENT, Checkout, Repository
 from gitagent.text import one_line
 
+_NEVER = datetime.fromtimestamp(0, UTC)
 _SAID = 300
 _SEARCHED = 500
 
@@ -45,6 +48,21 @@ def merge_tree(repository: Repository, base: str, work: str) -> Merged | Conflic
     return Conflicted(tuple(path for path in paths if path))
 
 
+def replay(repository: Repository, base: str, onto: str, work: str) -> Merged | Conflicted:
+    """Put the change from `base` to `work` on top of `onto`, whatever their histories are.
+
+    Three commits that nobody keeps say so to `git merge-tree`: its `--merge-base` came with
+    git 2.40, and a shallow clone, or work on a branch that was rewritten, has no other.
+    """
+    trees = (repository.tree_of(each) for each in (base, onto, work))
+    root = commits.write(repository, commits.Draft(next(trees), (), "base", GITAGENT, _NEVER))
+    sides = [
+        commits.write(repository, commits.Draft(tree, (root,), "side", GITAGENT, _NEVER))
+        for tree in trees
+    ]
+    return merge_tree(repository, *sides)
+
+
 def binary_patch(repository: Repository, old: str, new: str) -> bytes:
     """Return the difference of two commits as a patch that `git apply` takes."""
     options = ("--no-ext-diff", "--no-textconv", "--no-color", "--binary", "--full-index")
@@ -63,6 +81,12 @@ def contains(repository: Repository, commit: str, ancestor: str) -> bool:
         return repository.raw.descendant_of(commit, ancestor)
     except (KeyError, ValueError, pygit2.GitError):
         return False
+
+
+def parted(repository: Repository, one: str, other: str) -> str | None:
+    """Return a best common ancestor of two commits, as far as this clone's history goes."""
+    found: pygit2.Oid | None = repository.raw.merge_base(one, other)
+    return None if found is None else str(found)
 
 
 class Patches:
@@ -98,15 +122,29 @@ class Patches:
         return str(self._repository.raw.diff(commit(old), commit(new)).patchid)
 
 
-def made_by(repository: Repository, tip: str, task: str, run: str) -> str | None:
-    """Return the commit below `tip` whose trailers name this task and run; None without one.
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A commit on a base, and the run that put it there."""
 
-    At most `_SEARCHED` commits are looked at.
+    commit: str
+    run: str
+
+
+def made_for(repository: Repository, tip: str, since: str, task: str) -> Made | None:
+    """Return the newest commit of `since..tip` whose trailers name this task; None without one.
+
+    Where this clone does not have `since`, at most `_SEARCHED` commits are looked at.
     """
-    wanted = {f"Gitagent-Task: {task}", f"Gitagent-Run: {run}"}
-    for commit in islice(repository.raw.walk(tip), _SEARCHED):
-        if wanted <= set(commit.message.splitlines()):
-            return str(commit.id)
+    walker = repository.raw.walk(tip)
+    found: Iterable[pygit2.Commit] = walker
+    if since in repository.raw:
+        walker.hide(since)
+    else:
+        found = islice(walker, _SEARCHED)
+    for commit in found:
+        trailers = dict(line.partition(": ")[::2] for line in commit.message.splitlines())
+        if trailers.get("Gitagent-Task") == task:
+            return Made(str(commit.id), trailers.get("Gitagent-Run", ""))
     return None
 
 

@@ -7,7 +7,7 @@ then written from the tree, byte for byte, by `checkout`.
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pygit2
@@ -15,6 +15,7 @@ import pygit2
 from gitagent.core.errors import ExternalError
 from gitagent.git.checkout import checkout
 from gitagent.git.command import failure
+from gitagent.git.flock import exclusive
 from gitagent.git.repository import Repository
 
 
@@ -25,7 +26,8 @@ def add(repository: Repository, folder: Path, commit: str) -> None:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     arguments = ("worktree", "add", "--no-checkout", "--detach", "--", str(folder), commit)
-    captured = repository.git.run(*arguments)
+    with _alone(repository):
+        captured = repository.git.run(*arguments)
     if captured.exit_code != 0:
         raise failure(arguments, captured)
     tree = repository.tree_of(commit)
@@ -46,12 +48,22 @@ def _fill_index(repository: Repository, folder: Path, tree: str) -> None:
 
 def remove(repository: Repository, folder: Path) -> None:
     """Remove a worktree of gitagent's and what git keeps about it; missing parts are fine."""
-    admin = _find_admin_dir(repository, folder)
     shutil.rmtree(folder, onerror=_make_writable)
-    if admin is not None:
-        shutil.rmtree(admin, ignore_errors=True)
-        with suppress(OSError):  # as git does: the last one takes the folder along
-            admin.parent.rmdir()
+    with _alone(repository):
+        admin = _find_admin_dir(repository, folder)
+        if admin is not None:
+            shutil.rmtree(admin, ignore_errors=True)
+            with suppress(OSError):  # as git does: the last one takes the folder along
+                admin.parent.rmdir()
+
+
+def _alone(repository: Repository) -> AbstractContextManager[Path]:
+    """Let nobody else here add or remove a worktree meanwhile.
+
+    `git worktree add` reads what git keeps about all others, and fails on one that is half
+    written or half removed.
+    """
+    return exclusive(repository.home / "worktrees.lock")
 
 
 def _admin_dir(repository: Repository, folder: Path) -> Path:
@@ -66,11 +78,12 @@ def _find_admin_dir(repository: Repository, folder: Path) -> Path | None:
     """Find it from the repository's side: the worktree's own `.git` file is not believed."""
     wanted = folder / ".git"
     for admin in (repository.common_dir / "worktrees").glob("*"):
-        pointer = admin / "gitdir"
-        if pointer.is_file():
-            named = Path(pointer.read_text(errors="surrogateescape").strip())
-            if named == wanted or named.resolve() == wanted.resolve():
-                return admin
+        try:
+            named = Path((admin / "gitdir").read_text(errors="surrogateescape").strip())
+        except OSError:
+            continue  # not a worktree's, or gone at this moment
+        if named == wanted or named.resolve() == wanted.resolve():
+            return admin
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from gitagent import proc
@@ -12,20 +11,14 @@ from gitagent.core.errors import GitagentError
 from gitagent.git import worktree
 from gitagent.git.command import check_version
 from gitagent.git.commits import signing_config
+from gitagent.git.remote_folder import foreign_locks
+from gitagent.runner.doctor_remote import examine_remote, mend_remote
 from gitagent.runner.project import Project
+from gitagent.runner.row import Row
 from gitagent.runner.select import dead_claims
 from gitagent.store.claims import Held
-from gitagent.store.fold import fold
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One thing that was looked at; `mend` says what to type."""
-
-    ok: bool
-    what: str
-    mend: str | None = None
-
+_PACKED = "packed-refs.lock"
 
 _Look = Callable[[Project], Iterator[Row]]
 
@@ -33,7 +26,7 @@ _Look = Callable[[Project], Iterator[Row]]
 def examine(project: Project) -> list[Row]:
     """Look at everything; an error in one look is a row, and does not stop the others."""
     rows: list[Row] = []
-    for look in (_git, _person, _base, _queue, _locks, _claims, _slots):
+    for look in (_git, _person, _base, _queue, _locks, _claims, _slots, examine_remote):
         try:
             rows += look(project)
         except GitagentError as error:
@@ -45,7 +38,12 @@ def mend(project: Project) -> Iterator[str]:
     """Mend what is gitagent's own, and yield what was done; nothing foreign is touched."""
     for lock in project.repository.refs.heal():
         yield f"removed the lock that a dead process left: {lock}"
-    for record in fold(project.repository, project.author, project.now()):
+    for lock in foreign_locks(project.repository.common_dir):
+        if lock.name == _PACKED:  # our own `git fetch --prune` takes it, too
+            lock.unlink(missing_ok=True)
+            yield f"removed the lock that a dead git process left: {lock}"
+    yield from mend_remote(project)
+    for record in project.fold():
         yield f"folded {record['run']} of {record['task']}"
     for path in _orphans(project):
         worktree.remove(project.repository, path)
@@ -101,6 +99,10 @@ def _locks(project: Project) -> Iterator[Row]:
     for lock in project.repository.refs.stale_locks():
         what = f"a dead process left the lock {lock}"
         yield Row(ok=False, what=what, mend="run `gitagent doctor --fix`")
+    for lock in foreign_locks(project.repository.common_dir):
+        fix = "run `gitagent doctor --fix`" if lock.name == _PACKED else f"remove {lock} yourself"
+        what = f"no git process runs here, and one left the lock {lock}"
+        yield Row(ok=False, what=what, mend=fix)
 
 
 def _claims(project: Project) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 
 from gitagent.core.checks import CheckKind
-from gitagent.core.errors import ConflictError, GitagentError
+from gitagent.core.errors import GitagentError
 from gitagent.core.events import (
     AgentReplied,
     AttemptStarted,
@@ -24,12 +24,18 @@ from gitagent.core.lifecycle import Ran, transition
 from gitagent.core.outcome import Outcome
 from gitagent.core.record import RECORD_VERSION, RecordJson, attempts_json, usage_json
 from gitagent.core.run import AttemptLog, Candidate, Usage
-from gitagent.core.task import Integrate
-from gitagent.git.refs import RUNS
+from gitagent.core.task import BRANCHED
+from gitagent.git.refs import BRANCHES, RUNS
 from gitagent.runner.journal import entry_json
+from gitagent.runner.offered import withdraw
+from gitagent.runner.waiting import never, tries
 from gitagent.runner.work import Work
+from gitagent.store import landing
 from gitagent.store.fold import fold
+from gitagent.store.records import records
 
+_PATIENCE = 3
+"""Timeouts of a push for which a landing is tried before it is kept for later."""
 _EVENTS_LIMIT = 256 << 10
 """Bytes of events that a record keeps (DESIGN section 4)."""
 
@@ -38,17 +44,40 @@ def land(work: Work) -> RecordJson:
     """Land a run that has ended, and return its record; the claim is gone afterwards.
 
     A run that lost its claim lands nothing: its work stays under `refs/gitagent/runs`.
+    Raises `NotLanded` when a remote gives no answer for too long.
     """
+    project = work.project
     candidate = keep_work(work)
     record = make_record(work, candidate)
     passed = record["outcome"] == Outcome.SUCCEEDED
+    work.end_turn()
+    held = project.heart.take(work.held)
+    patience = tries(never, _PATIENCE * project.push_timeout)
+    passing = record["work"] if passed else None
+    if passed and work.replaces is not None:
+        withdraw(project, work.replaces)
     try:
-        work.project.claims.land(
-            work.held, record, record["work"] if passed else None, work.project.now()
-        )
-    except ConflictError:
-        return {**record, "outcome": Outcome.LOST_CLAIM.value, "reason": "the claim was lost"}
-    return _folded(work, record)
+        number = landing.land(project.claims, held, record, passing, project.now(), patience)
+    except landing.LostClaim as lost:
+        return {**record, "outcome": Outcome.LOST_CLAIM.value, "reason": str(lost), "branch": None}
+    if number > 0:
+        work.append(Warned(f"landed at try {number + 1}: the remote had not answered before"))
+    if not project.upstream.shared:
+        return _folded(work, record)
+    _keep_branch(work, record)
+    return record
+
+
+def _keep_branch(work: Work, record: RecordJson) -> None:
+    """Make the branch here too, or move it on from earlier work: the fold makes it there."""
+    project, name = work.project, record["branch"]
+    if name is None or project.repository.checkout_of(name) is not None:
+        return
+    ref = f"{BRANCHES}{name.removeprefix('gitagent/')}"
+    now = project.repository.refs.read(ref)
+    earlier = records(project.branch.view(), project.queue(), record["task"])
+    if now is None or now in {each["commit"] for each in earlier}:
+        project.repository.refs.move({ref: (now, record["work"])})
 
 
 def keep_work(work: Work) -> Candidate | None:
@@ -67,7 +96,7 @@ def keep_work(work: Work) -> Candidate | None:
 def _folded(work: Work, record: RecordJson) -> RecordJson:
     """Fold at once; what cannot be folded now has landed all the same."""
     try:
-        done = fold(work.project.repository, work.project.author, work.project.now())
+        done = fold(work.project.claims, work.project.author, work.project.now())
     except GitagentError as error:
         work.append(Warned(f"landed, and not folded yet: {error}"))
         return record
@@ -82,10 +111,12 @@ def make_record(work: Work, candidate: Candidate | None) -> RecordJson:
     placed = next((event for event in history if isinstance(event, Integrated)), None)
     passed = ended.outcome is Outcome.SUCCEEDED
     changed = candidate if candidate is not None and candidate.changed else None
+    if placed is not None and placed.run is not None:
+        changed = _found(work, placed.commit)
     ran = Ran(ended.outcome, order.integrate, ended.waiting_for)
     after = transition(order.task, ran)
     attempts = attempt_logs(history)
-    branched = passed and order.integrate in (Integrate.BRANCH, Integrate.PR)
+    branched = passed and order.integrate in BRANCHED
     return RecordJson(
         v=RECORD_VERSION,
         run=claim.run,
@@ -107,7 +138,7 @@ def make_record(work: Work, candidate: Candidate | None) -> RecordJson:
         base=order.base.branch,
         work=changed.commit if changed else None,
         base_commit=changed.base if changed else claim.base,
-        base_run=None,
+        base_run=placed.run if placed else None,
         continues=claim.continues,
         started=entries[0].at,
         ended=entries[-1].at,
@@ -117,6 +148,14 @@ def make_record(work: Work, candidate: Candidate | None) -> RecordJson:
         messages_read=list(work.desk.read),
         events=bounded(entries),
     )
+
+
+def _found(work: Work, commit: str) -> Candidate:
+    """Return what an earlier run had put on the base already."""
+    repository = work.project.repository
+    parent = str(repository.commit(commit).parent_ids[0])
+    trees = repository.tree_of(parent), repository.tree_of(commit)
+    return Candidate(parent, trees[0], commit, trees[1])
 
 
 def attempt_logs(history: Iterable[Event]) -> list[AttemptLog]:

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gitagent.core.checks import CheckResult, CheckSpec
 from gitagent.core.errors import ConflictError, GitagentError, Refused
 from gitagent.core.lifecycle import Accepted, Dropped, Merged, SentBack, TaskEvent, transition
 from gitagent.core.message import Message, MessageKind
 from gitagent.core.protocols import Stop
-from gitagent.core.record import RecordJson
 from gitagent.core.run import Candidate
 from gitagent.core.task import Status, Task
 from gitagent.git import commits, merge
-from gitagent.git.refs import BRANCHES
+from gitagent.git.repository import Repository
+from gitagent.runner.bases import move_base
 from gitagent.runner.bench import Bench
 from gitagent.runner.checks.guard import Rules
 from gitagent.runner.next import detected
+from gitagent.runner.offered import Offered, last_work, with_objects, withdraw
 from gitagent.runner.order import merge_checks
 from gitagent.runner.place import rebase
 from gitagent.runner.project import Base, Project
+from gitagent.runner.stack import offer_below
 from gitagent.store import messages, tasks
 from gitagent.store.branch import Edit
 from gitagent.store.queue import Queue
-from gitagent.store.records import records
 
 _OFFERED = frozenset({Status.IN_REVIEW, Status.WAITING})
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """Finished work that waits for a person: its run's record, and the commit as it is now."""
-
-    task: Task
-    record: RecordJson
-    work: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +39,6 @@ class Landing:
     results: tuple[CheckResult, ...]
 
 
-def last_work(project: Project, queue: Queue, task: Task) -> Offered | None:
-    """Return the newest work of a task, as its branch has it now; None when there is none."""
-    for record in reversed(records(project.branch.view(), queue, task.id)):
-        if record["commit"] is not None:
-            name = record["branch"]
-            tip = project.repository.branch_commit(name) if name else None
-            return Offered(task, record, tip or record["commit"])
-    return None
-
-
 def offer(project: Project, queue: Queue, start: str) -> Offered:
     """Return the work that waits for a person; raises `Refused` when there is none."""
     task = queue.find(start)
@@ -64,7 +46,7 @@ def offer(project: Project, queue: Queue, start: str) -> Offered:
     if task.status not in _OFFERED or found is None:
         message = f"{task.id} offers nothing: it is {task.status.replace('_', ' ')}"
         raise Refused(message, hint=f"see `gitagent show {task.id}`")
-    return found
+    return with_objects(project, found)
 
 
 def accept(
@@ -76,13 +58,22 @@ def accept(
     `GitagentError` when a check fails; nothing was changed then.
     """
     base = project.base()
+    _refuse_above(project, offered, base)
     if merge.contains(project.repository, base.commit, offered.work):
         landing = Landing(base.branch, offered.work, ())
     else:
         landing = _land(project, base, offered, stop, tell)
     _finish(project, offered.task.id, Accepted(), "accept")
-    _delete_branch(project, offered)
+    withdraw(project, offered)
     return landing
+
+
+def _refuse_above(project: Project, offered: Offered, base: Base) -> None:
+    """Refuse work that stands on an offer which nobody has accepted."""
+    below = offer_below(project, project.near(offered.task.id), offered.task)
+    if below is not None and not merge.contains(project.repository, base.commit, below.work):
+        message = f"{offered.task.id} stands on {below.task.id}, which is not accepted yet"
+        raise Refused(message, hint=f"run `gitagent accept {below.task.id}` first")
 
 
 def _land(
@@ -96,17 +87,17 @@ def _land(
     results: tuple[CheckResult, ...] = ()
     if candidate.tree != offered.record["tree"]:
         results = _verify(project, base, offered, candidate, stop, tell)
-    merge.move_branch(project.repository, base.branch, base.commit, candidate.commit)
+    move_base(project, base.branch, base.commit, candidate.commit)
     return Landing(base.branch, candidate.commit, results)
 
 
 def _on_base(project: Project, base: Base, offered: Offered) -> Candidate:
     repository = project.repository
-    base_tree = repository.tree_of(base.commit)
     tree = repository.tree_of(offered.work)
-    candidate = Candidate(base.commit, base_tree, offered.work, tree)
     if merge.contains(repository, offered.work, base.commit):
-        return candidate
+        return Candidate(base.commit, repository.tree_of(base.commit), offered.work, tree)
+    start = _start(repository, base, offered)
+    candidate = Candidate(start, repository.tree_of(start), offered.work, tree)
     rebased = rebase(repository, base.commit, candidate)
     if isinstance(rebased, merge.Conflicted):
         named = ", ".join(f"`{path}`" for path in rebased.paths)
@@ -116,7 +107,15 @@ def _on_base(project: Project, base: Base, offered: Offered) -> Candidate:
     original = repository.commit(offered.work).message
     draft = commits.Draft(rebased.tree, (base.commit,), original, project.author, project.now())
     commit = commits.write_signed(repository, draft)
-    return replace(candidate, commit=commit, tree=rebased.tree)
+    return Candidate(base.commit, rebased.base_tree, commit, rebased.tree)
+
+
+def _start(repository: Repository, base: Base, offered: Offered) -> str:
+    """Return the commit that the work stands on: a person may have rebased it meanwhile."""
+    recorded = offered.record["base_commit"]
+    if merge.contains(repository, offered.work, recorded):
+        return recorded
+    return merge.parted(repository, base.commit, offered.work) or recorded
 
 
 def _verify(
@@ -186,7 +185,7 @@ def reject(project: Project, queue: Queue, start: str, because: str) -> Task:
 
     after = _finish(project, task.id, SentBack(), "reject", write)
     if found is not None:
-        _delete_branch(project, found)
+        withdraw(project, found)
     return after
 
 
@@ -202,7 +201,7 @@ def drop(project: Project, queue: Queue, start: str) -> tuple[Task, Offered | No
         raise Refused(message, hint=f"see `gitagent show {task.id}`")
     after = _finish(project, task.id, Dropped(), "drop")
     if found is not None:
-        _delete_branch(project, found)
+        withdraw(project, found)
     return after, found
 
 
@@ -220,8 +219,8 @@ def notice_merged(project: Project, queue: Queue) -> tuple[Task, ...]:
 
 
 def _is_merged(project: Project, offered: Offered, patches: merge.Patches) -> bool:
-    tip = project.repository.branch_commit(offered.record["base"])
-    if tip is None:
+    tip = project.upstream.branch(offered.record["base"])
+    if tip is None or offered.work not in project.repository.raw:
         return False
     since = offered.record["base_commit"]
     return patches.found_as(tip, since, offered.work) is not None
@@ -243,15 +242,3 @@ def _finish(
         subject=subject,
         also=also,
     )
-
-
-def _delete_branch(project: Project, offered: Offered) -> None:
-    """Delete the offer's branch where it still is what was looked at and nobody is on it."""
-    name = offered.record["branch"]
-    if name is None or project.repository.checkout_of(name) is not None:
-        return
-    ref = f"{BRANCHES}{name.removeprefix('gitagent/')}"
-    try:
-        project.repository.refs.update({ref: (offered.work, None)})
-    except ConflictError:
-        return

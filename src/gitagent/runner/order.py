@@ -10,7 +10,7 @@ from gitagent.core.checks import CheckSpec
 from gitagent.core.decide import Policy
 from gitagent.core.errors import Refused, UsageError
 from gitagent.core.protocols import Agent, AgentFactory, AgentSettings
-from gitagent.core.task import Budget, Integrate, Task
+from gitagent.core.task import BRANCHED, Budget, Integrate, Task
 from gitagent.runner.project import Base
 
 GUARD = "guard"
@@ -29,10 +29,14 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A task, where it starts, who does it, and how it is judged."""
+    """A task, where it starts, who does it, and how it is judged.
+
+    `start` is the commit that the work begins on: the base's, or an offer that it is stacked on.
+    """
 
     task: Task
     base: Base
+    start: str
     agent: Agent
     model: str | None
     checks: tuple[CheckSpec, ...]
@@ -58,19 +62,26 @@ def make_order(
     agents: Mapping[str, AgentFactory],
     detect: Callable[[], tuple[CheckSpec, ...]],
     search_path: str,
+    *,
+    offer: str | None = None,
 ) -> Order:
     """Return the order for `task`; raises `UsageError` or `Refused` for one that cannot be.
 
-    `detect` gives the checks that are used until the base has a configuration.
+    `detect` gives the checks that are used until the base has a configuration. `offer` is the
+    commit that the work is to be stacked on.
     """
     integrate = wishes.integrate or task.integrate or base.config.integrate
     _refuse_integrate(integrate, base)
+    if offer is not None and integrate not in BRANCHED:
+        message = f"{task.id} stands on an offer, and `integrate: {integrate}` cannot"
+        raise Refused(message, hint="accept what it needs first, or use `--integrate branch`")
     agent = choose_agent(task, base, wishes, agents, search_path)
     detected = not base.config.exists
     own = detect() if detected else base.config.verify
     return Order(
         task=task,
         base=base,
+        start=offer or base.commit,
         agent=agent,
         model=wishes.model or task.model or _settings(base, agent.name).model,
         checks=() if task.unverified else merge_checks(own, task.verify),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
+from gitagent import proc
 from gitagent.core.claim import Claim
 from gitagent.core.errors import ConflictError
 from gitagent.core.events import Event, Integrated, IntegrationHeld, Rebased, StopRequested
@@ -14,7 +14,11 @@ from gitagent.core.run import Candidate
 from gitagent.core.task import Integrate, WaitingFor
 from gitagent.git import merge
 from gitagent.git.repository import Repository
-from gitagent.runner.select import new_claim, take_free_or_dead
+from gitagent.runner.bases import NotTaken, move_base
+from gitagent.runner.project import Project
+from gitagent.runner.select import new_claim
+from gitagent.runner.waiting import pause
+from gitagent.store.claims import TURN, Held
 
 if TYPE_CHECKING:
     from gitagent.runner.work import Work
@@ -48,22 +52,44 @@ def _write_patch(work: Work, candidate: Candidate) -> str:
 
 
 def _on_base(work: Work, candidate: Candidate) -> Event:
-    """Move the base, or return the work on top of the base as it is now, to be judged again."""
-    repository, branch = work.project.repository, work.order.base.branch
+    """Move the base, or return the work on top of the base as it is now, to be judged again.
+
+    PROTOCOL section 6: what makes it exactly once is that the very base which the move
+    expects was searched for this task before.
+    """
+    branch = work.order.base.branch
     if work.turn is None and not _take_turn(work, branch):
-        return StopRequested("a person")
+        return _stopped(work)
     for _ in range(_TRIES):
-        tip = repository.base_commit(branch)
-        if tip != candidate.base:
-            return _rebased(work, tip, candidate)
-        try:
-            merge.move_branch(repository, branch, tip, candidate.commit)
-        except merge.CannotFollow as error:
-            return IntegrationHeld(str(error))
-        except ConflictError:
-            continue
-        return Integrated(candidate.commit, branch)
+        event = _try_base(work, branch, candidate)
+        if event is not None:
+            return event
     return IntegrationHeld(f"`{branch}` moved {_TRIES} times while the work was to land")
+
+
+def _try_base(work: Work, branch: str, candidate: Candidate) -> Event | None:
+    """Move the base if it is where the work stands; None when it moved at that moment."""
+    project = work.project
+    project.upstream.refresh()
+    tip = project.base_tip(branch)
+    done = merge.made_for(project.repository, tip, work.held.claim.base, work.order.task.id)
+    if done is not None:
+        return Integrated(done.commit, branch, run=done.run)
+    if tip != candidate.base:
+        return _rebased(work, tip, candidate)
+    if work.should_stop():
+        return _stopped(work)
+    try:
+        move_base(project, branch, tip, candidate.commit)
+    except (merge.CannotFollow, NotTaken) as error:
+        return IntegrationHeld(str(error))
+    except ConflictError:
+        return None
+    return Integrated(candidate.commit, branch)
+
+
+def _stopped(work: Work) -> Event:
+    return StopRequested(work.why_stop() or "a person")
 
 
 def _rebased(work: Work, tip: str, candidate: Candidate) -> Event:
@@ -87,8 +113,8 @@ class Tree:
 
 
 def rebase(repository: Repository, tip: str, candidate: Candidate) -> Tree | merge.Conflicted:
-    """Return the tree of `candidate` on top of `tip`, or the paths in conflict."""
-    merged = merge.merge_tree(repository, tip, candidate.commit)
+    """Return the tree of `candidate`'s change on top of `tip`, or the paths in conflict."""
+    merged = merge.replay(repository, candidate.base, tip, candidate.commit)
     if isinstance(merged, merge.Conflicted):
         return merged
     return Tree(merged.tree, repository.tree_of(tip))
@@ -96,10 +122,31 @@ def rebase(repository: Repository, tip: str, candidate: Candidate) -> Tree | mer
 
 def _take_turn(work: Work, branch: str) -> bool:
     """Wait for the landing turn of a base, itself a claim; False when told to stop."""
-    claim: Claim = new_claim(work.project, f"base-{branch}", work.held.claim.base, run=work.run)
-    while not work.stop():
-        work.turn = take_free_or_dead(work.project, claim)
-        if work.turn is not None:
-            return True
-        time.sleep(random.uniform(0.03, 0.4))
+    wanted = new_claim(work.project, f"{TURN}{branch}", work.held.claim.base, run=work.run)
+    watched, since = None, 0.0
+    while work.why_stop() is None:
+        now = work.project.claims.ask(wanted.task)
+        if not isinstance(now, Held):
+            now = None
+        if now is None or now.oid != watched:
+            watched, since = now and now.oid, time.monotonic()
+        if now is None or _is_abandoned(now, since):
+            work.turn = _take(work.project, wanted, now)
+            if work.turn is not None:
+                return True
+        pause(0.03, 0.4)
     return False
+
+
+def _is_abandoned(held: Held, since: float) -> bool:
+    expired = time.monotonic() - since >= held.claim.lease_s
+    return expired or proc.is_dead_here(held.claim.process)
+
+
+def _take(project: Project, wanted: Claim, former: Held | None) -> Held | None:
+    epoch = former.claim.epoch + 1 if former else 1
+    turn = replace(wanted, epoch=epoch)
+    held = project.claims.take(turn, project.now(), former.oid if former else None)
+    if held is not None:
+        project.heart.add(held)
+    return held

@@ -20,14 +20,20 @@ def recovered(project: Project, order: Order, held: Held) -> list[Event]:
 
     Empty when there is nothing to recover; then the work is done from the start.
     """
-    former = held.claim.continues
-    if former is None or order.integrate is not Integrate.COMMIT:
+    if held.claim.continues is None or order.integrate is not Integrate.COMMIT:
         return []
-    commit = merge.made_by(project.repository, order.base.commit, order.task.id, former)
-    path = project.run_folder(former) / "journal.jsonl"
-    if commit is None or not path.is_file():
+    base, task = order.base, order.task.id
+    made = merge.made_for(project.repository, base.commit, held.claim.base, task)
+    if made is None:
+        return []
+    found = Warned(f"{made.run} had put this on `{base.branch}` before it died")
+    return [*_history(project, made.run), found, Integrated(made.commit, base.branch, run=made.run)]
+
+
+def _history(project: Project, run: str) -> list[Event]:
+    """Return what this clone knows of a run: nothing, where it was another machine's."""
+    path = project.run_folder(run) / "journal.jsonl"
+    if not run or not path.is_file():
         return []
     history = [entry.event for entry in journal.read(path)]
-    found = Warned(f"{former} had put this on `{order.base.branch}` before it died")
-    done = Integrated(commit, order.base.branch)
-    return [*(event for event in history if not isinstance(event, Claimed)), found, done]
+    return [event for event in history if not isinstance(event, Claimed)]

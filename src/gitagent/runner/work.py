@@ -28,7 +28,7 @@ from gitagent.core.run import AgentError, AgentReply, Candidate
 from gitagent.git import commits, worktree
 from gitagent.git.changes import changes
 from gitagent.git.snapshot import snapshot
-from gitagent.runner import place
+from gitagent.runner import offered, place
 from gitagent.runner.bench import Bench
 from gitagent.runner.checks.guard import Rules
 from gitagent.runner.desk import RunDesk
@@ -38,6 +38,7 @@ from gitagent.runner.order import Order
 from gitagent.runner.project import Project
 from gitagent.runner.prompt import prompt
 from gitagent.runner.recover import recovered
+from gitagent.runner.stack import restacked
 from gitagent.store import messages
 from gitagent.store.claims import Held
 from gitagent.text import one_line, printable
@@ -50,7 +51,10 @@ Listen = Callable[[Entry], None]
 
 @dataclass
 class Work:
-    """A claimed run in progress. `desk` reads for the agent; `turn` is for `place` alone."""
+    """A claimed run in progress. `desk` reads for the agent; `turn` is for `place` alone.
+
+    `replaces` is the offer that goes when this run's work lands.
+    """
 
     project: Project
     order: Order
@@ -59,6 +63,7 @@ class Work:
     stop: Stop
     listen: Listen
     turn: Held | None = field(default=None, init=False)
+    replaces: offered.Offered | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Lay out the folders and the bench."""
@@ -73,13 +78,21 @@ class Work:
             rules=Rules(config.protect, self.order.task.allow),
             folder=self.slot / "check",
             logs=self.folder,
-            stop=self.stop,
+            stop=self.should_stop,
         )
 
     @property
     def run(self) -> str:
         """The run's id."""
         return self.held.claim.run
+
+    @property
+    def base(self) -> str:
+        """The commit that the work starts from.
+
+        A claim that was taken over names an older one, from which on the base is searched.
+        """
+        return self.order.start
 
     @property
     def state(self) -> decide.State:
@@ -99,27 +112,44 @@ class Work:
             step = decide.decide(self.journal.history, self.order.policy)
             if isinstance(step, decide.Finished):
                 return
-            if self.stop() and not isinstance(step, decide.End):
-                self.append(StopRequested("a person"))
+            why = None if isinstance(step, decide.End) else self.why_stop()
+            if why is not None:
+                self.append(StopRequested(why))
                 continue
             self._do(step)
 
     def close(self, *, keep_worktree: bool) -> None:
         """Give the landing turn back and remove the checkouts, but what was asked for."""
-        if self.turn is not None:
-            self.project.claims.release(self.turn)
+        self.end_turn()
         self.bench.close()
         if not keep_worktree and self.state.prepared:
             worktree.remove(self.project.repository, self.worktree)
             if self.slot.is_dir() and not any(self.slot.iterdir()):
                 self.slot.rmdir()
 
+    def why_stop(self) -> str | None:
+        """Return why the run should end now; None while it may go on."""
+        if self.stop():
+            return "a person"
+        holding = [each for each in (self.held, self.turn) if each is not None]
+        return next(filter(None, map(self.project.heart.over, holding)), None)
+
+    def should_stop(self) -> bool:
+        """Say whether the run should end now; asked several times a second."""
+        return self.why_stop() is not None
+
+    def end_turn(self) -> None:
+        """Give the landing turn back, if this run has it."""
+        if self.turn is not None:
+            self.project.claims.release(self.project.heart.take(self.turn))
+            self.turn = None
+
     def _open(self) -> None:
         claim, task = self.held.claim, self.order.task
         self.append(
-            Claimed(task.id, claim.run, task.title, claim.base, claim.epoch, claim.continues)
+            Claimed(task.id, claim.run, task.title, self.base, claim.epoch, claim.continues)
         )
-        for event in recovered(self.project, self.order, self.held):
+        for event in recovered(self.project, self.order, self.held) or restacked(self):
             self.append(event)
         if self.state.last is not None:
             return
@@ -149,14 +179,14 @@ class Work:
                 assert_never(step)
 
     def _prepare(self) -> None:
-        worktree.add(self.project.repository, self.worktree, self.held.claim.base)
+        worktree.add(self.project.repository, self.worktree, self.base)
         self.append(Prepared(str(self.worktree)))
 
     def _attempt(self, step: decide.Attempt) -> None:
         agent = self.order.agent
         self.append(AttemptStarted(step.number, agent.name, self.order.model))
         started = self.project.clock.monotonic()
-        reply = agent.run(self._request(step), self.desk, self.append, self.stop)
+        reply = agent.run(self._request(step), self.desk, self.append, self.should_stop)
         measured = self.project.clock.monotonic() - started
         seconds = max(measured, reply.usage.seconds)  # an agent's word gives no time back
         reply = replace(reply, usage=replace(reply.usage, seconds=seconds))
@@ -167,7 +197,9 @@ class Work:
     def _without_worktree(self, reply: AgentReply) -> AgentReply:
         """Make the worktree anew for the next attempt, and say that the agent removed it."""
         worktree.remove(self.project.repository, self.worktree)
-        worktree.add(self.project.repository, self.worktree, self.held.claim.base)
+        if self.slot.is_symlink() or not self.slot.is_dir():
+            self.slot.unlink(missing_ok=True)
+        worktree.add(self.project.repository, self.worktree, self.base)
         gone = AgentError("tampered", "the agent removed its worktree")
         return replace(reply, error=reply.error or gone)
 
@@ -203,7 +235,7 @@ class Work:
     def take_snapshot(self) -> tuple[Candidate, tuple[Finding, ...]]:
         """Make a commit of what the worktree holds; return it and what was left out."""
         repository = self.project.repository
-        base = self.held.claim.base
+        base = self.base
         base_tree = repository.tree_of(base)
         taken = snapshot(repository.raw, self.worktree, base_tree, repository.excludes())
         commit = self.commit(taken.tree, base)
@@ -234,6 +266,6 @@ class Work:
         refused = self.state.refused
         result = self.bench.judge(step.check, step.candidate, refused, step.seconds)
         if result is None:
-            self.append(StopRequested("a person"))
+            self.append(StopRequested(self.why_stop() or "a person"))
         else:
             self.append(Checked(step.candidate.tree, result))

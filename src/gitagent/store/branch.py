@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gitagent.core.errors import Refused
-from gitagent.git import commits, trees
+from gitagent.core.errors import NoQueue, Refused
+from gitagent.git import commits, objects, trees
 from gitagent.git.refs import TASKS
 from gitagent.git.repository import Identity, Repository
 
@@ -35,17 +35,16 @@ class TasksBranch:
         An edit without a change makes no commit; an error inside the block changes nothing.
         Raises `Refused` before `gitagent init`, and while the branch is checked out.
         """
-        self._refuse_checked_out()
+        self.refuse_checked_out()
         with self.repository.refs.locked(TASKS) as locked:
             tip = self.tip()
             if tip is None:
-                message = "this repository has no queue yet"
-                raise Refused(message, hint="run `gitagent init`")
+                raise NoQueue(self.repository.remote_with("gitagent/tasks"))
             edit = Edit(View(self.repository, tip))
             yield edit
-            commit = _commit(self.repository, edit, author, when)
-            if commit is not None:
-                locked.set(TASKS, commit)
+            made = commit(self.repository, edit, author, when)
+            if made is not None:
+                locked.set(TASKS, made)
 
     def create(self, author: Identity, when: datetime, files: dict[str, bytes]) -> bool:
         """Make the branch with `files` as its first commit; False when it is there already."""
@@ -53,10 +52,11 @@ class TasksBranch:
             if self.tip() is not None:
                 return False
             edit = Edit(View(self.repository, None), subject="init", changes=dict(files))
-            locked.set(TASKS, _commit(self.repository, edit, author, when))
+            locked.set(TASKS, commit(self.repository, edit, author, when))
         return True
 
-    def _refuse_checked_out(self) -> None:
+    def refuse_checked_out(self) -> None:
+        """Raise `Refused` while somebody has the branch checked out."""
         checkout = self.repository.checkout_of("gitagent/tasks")
         if checkout is not None:
             message = f"`gitagent/tasks` is checked out in `{checkout.path}`"
@@ -118,7 +118,11 @@ class Edit:
         return f"{self.subject}\n\n{lines}" if lines else f"{self.subject}\n"
 
 
-def _commit(repository: Repository, edit: Edit, author: Identity, when: datetime) -> str | None:
+def commit(repository: Repository, edit: Edit, author: Identity, when: datetime) -> str | None:
+    """Write an edit as a commit on what it views, and return it; None when nothing changes.
+
+    No ref moves.
+    """
     before = repository.tree_of(edit.view.commit) if edit.view.commit else None
     tree = str(trees.edit(repository.raw, before, dict(_entries(repository, edit))))
     if tree == before:
@@ -129,5 +133,5 @@ def _commit(repository: Repository, edit: Edit, author: Identity, when: datetime
 
 def _entries(repository: Repository, edit: Edit) -> Iterator[tuple[bytes, tuple[int, str] | None]]:
     for path, data in edit.changes.items():
-        oid = None if data is None else str(repository.raw.create_blob(data))
+        oid = None if data is None else str(objects.write_blob(repository.raw, data))
         yield os.fsencode(path), None if oid is None else (trees.BLOB, oid)

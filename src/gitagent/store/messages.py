@@ -17,7 +17,8 @@ def write(edit: Edit, message: Message) -> None:
 
 def inbox(view: View, task: str) -> tuple[Message, ...]:
     """Return the messages of a task, oldest first; ULIDs sort by time."""
-    found = [_parse(data) for _path, data in view.files(layout.inbox_folder(task))]
+    files = view.files(layout.inbox_folder(task))
+    found = [_parse(data) for path, data in files if path.endswith(".json")]
     return tuple(sorted(found, key=lambda message: message.id))
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from gitagent.core.claim import Running
 from gitagent.core.errors import BadInput, UnknownTask
-from gitagent.core.graph import TaskGraph
+from gitagent.core.graph import Running, TaskGraph
 from gitagent.core.lifecycle import Ran, transition
 from gitagent.core.outcome import Outcome
 from gitagent.core.record import RecordJson
 from gitagent.core.task import BrokenFile, Integrate, Task, WaitingFor
-from gitagent.store.claims import Held, Landed
+
+if TYPE_CHECKING:
+    from gitagent.store.claims import Held, Landed
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Everything at one moment. `commit` is the tip of the tasks branch it was read at."""
+    """Everything at one moment, or a part of it. `commit` is the tip of the tasks branch.
+
+    In a part (`Index.part`) the graph lacks tasks that nobody asked for; the rest is whole.
+    """
 
     commit: str | None
     graph: TaskGraph
@@ -56,21 +61,34 @@ def build(
     now: str,
 ) -> Queue:
     """Return the queue: a claim means running, a landing moves the task (PROTOCOL section 2)."""
-    held = {task: claim for task, claim in claims.items() if isinstance(claim, Held)}
-    landed = {task: claim for task, claim in claims.items() if isinstance(claim, Landed)}
+    part = of(commit, TaskGraph({}), broken, claims)
     overlaid = dict(tasks)
-    for task, landing in landed.items():
+    for task, landing in part.landed.items():
         if task in overlaid:
             overlaid[task] = transition(overlaid[task], ran(landing.record))
     graph = TaskGraph(
         tasks=overlaid,
         running={
             task: Running(each.claim.run, each.claim.runner, each.claim.epoch)
-            for task, each in held.items()
+            for task, each in part.held.items()
         },
         broken=frozenset(each.id for each in broken if each.id is not None),
         now=now,
     )
+    return replace(part, graph=graph)
+
+
+def of(
+    commit: str | None,
+    graph: TaskGraph,
+    broken: tuple[BrokenFile, ...],
+    claims: Mapping[str, Held | Landed],
+) -> Queue:
+    """Return the queue that has `graph`, in which the claims are counted already."""
+    from gitagent.store.claims import Held, Landed  # noqa: PLC0415  `ran` needs no pygit2
+
+    held = {task: claim for task, claim in claims.items() if isinstance(claim, Held)}
+    landed = {task: claim for task, claim in claims.items() if isinstance(claim, Landed)}
     return Queue(commit, graph, broken, held, landed)
 
 

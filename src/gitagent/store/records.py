@@ -13,9 +13,10 @@ from gitagent.store.queue import Queue
 def records(view: View, queue: Queue, task: str) -> tuple[RecordJson, ...]:
     """Return the records of a task's runs, oldest first; ULIDs sort by time."""
     found: dict[str, RecordJson] = {}
-    for _path, data in view.files(layout.runs_folder(task)):
-        record: RecordJson = json.loads(data)
-        found[record["run"]] = record
+    for path, data in view.files(layout.runs_folder(task)):
+        if path.endswith(".json"):  # a merge may keep others beside
+            record: RecordJson = json.loads(data)
+            found[record["run"]] = record
     landed = queue.landed.get(task)
     if landed is not None:
         found[landed.record["run"]] = landed.record

@@ -7,11 +7,10 @@ section 4). A blank line between the two belongs to neither.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gitagent.config import fields, specs
 from gitagent.config.fields import Fields, Where
-from gitagent.core.checks import CheckSpec
 from gitagent.core.errors import BadInput
 from gitagent.core.ids import is_task_id
 from gitagent.core.task import (
@@ -25,6 +24,9 @@ from gitagent.core.task import (
 from gitagent.store import frontmatter
 from gitagent.store.frontmatter import BOM, Parts
 from gitagent.yaml_subset import Document, Value, load
+
+if TYPE_CHECKING:
+    from gitagent.core.checks import CheckSpec
 
 UNVERIFIED = "none"
 _NEW = "the task"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from gitagent.core.outcome import Outcome
-from gitagent.core.record import AttemptJson, RecordJson, UsageJson
 from gitagent.core.task import Status, WaitingFor
 from gitagent.text import one_line
 from gitagent.views.terminal import kept_line
 from gitagent.views.words import duration, minute, plural, short
+
+if TYPE_CHECKING:
+    from gitagent.core.record import AttemptJson, RecordJson, UsageJson
 
 LINE = 300
 """Characters of a reason that are shown."""

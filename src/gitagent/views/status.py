@@ -14,10 +14,13 @@ _TITLE = 80
 _SHOWN = 8
 
 
-def status_page(graph: TaskGraph, running: Sequence[Mapping[str, object]], *, colour: bool) -> str:
+def status_page(
+    graph: TaskGraph, done: int, running: Sequence[Mapping[str, object]], *, colour: bool
+) -> str:
     """Return the page: a block for each group that is not empty, and what to type for it.
 
-    `running` has for each live claim its task, run, host, pid and whether it is alive.
+    `graph` has all tasks that are not closed or have a claim, and `done` says how many are
+    done. `running` has for each live claim its task, run, host, pid and whether it is alive.
     """
     tasks = sorted(graph.tasks.values(), key=lambda t: (t.priority, t.created, t.id))
 
@@ -33,8 +36,7 @@ def status_page(graph: TaskGraph, running: Sequence[Mapping[str, object]], *, co
         _tasks("failed", having(Status.FAILED), graph, "gitagent log ID", colour=colour),
         _tasks("blocked", blocked, graph, "gitagent why ID", colour=colour),
     ]
-    closed = len(having(Status.DONE))
-    return "\n".join([*(block for block in blocks if block), f"{plural(closed, 'task')} done"])
+    return "\n".join([*(block for block in blocks if block), f"{plural(done, 'task')} done"])
 
 
 def _tasks(

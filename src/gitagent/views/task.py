@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from gitagent.core.checks import CheckSpec
-from gitagent.core.claim import Running
-from gitagent.core.graph import Readiness, TaskGraph
-from gitagent.core.message import Message
-from gitagent.core.record import RecordJson
+from gitagent.core.graph import Readiness, Running, TaskGraph
 from gitagent.core.task import DEFAULT_PRIORITY, Budget, Task
 from gitagent.text import one_line, printable
-from gitagent.views.run import run_line
 from gitagent.views.terminal import Style, cells, crop, indent, kept_line, pad, paint
 from gitagent.views.words import NO_TASK, duration, marker, minute, note, plural, state
+
+if TYPE_CHECKING:
+    from gitagent.core.checks import CheckSpec
+    from gitagent.core.message import Message
+    from gitagent.core.record import RecordJson
 
 TITLE = 500
 """Characters of a title that a view looks at; what fits is fewer."""
@@ -170,6 +170,8 @@ def task_page(
     `runs` and `messages` are in the order of their ids, the oldest first; the last few of
     each are shown.
     """
+    from gitagent.views.run import run_line  # noqa: PLC0415  a list shows no run
+
     sections = (
         _head(task, graph),
         _fields(task, graph),
